@@ -1,0 +1,1 @@
+"""The rules. Pure: values in, values out; no clock, no database, no network."""

@@ -1,0 +1,32 @@
+"""Telephone numbers in E.164: which are reserved for fiction, and how they are shown without being told."""
+
+import re
+
+from babymind.errors import InvalidInputError
+
+# Ofcom, "Telephone numbers for use in TV and radio drama programmes": 07700 900000 to 900999.
+# NANPA, 555 line numbers: 555-0100 to 555-0199 in every area code.
+_FICTION = re.compile(r"\+447700900\d{3}|\+1[2-9]\d{2}55501\d{2}")
+
+
+def is_fiction(number: str) -> bool:
+    """Tell whether an E.164 number can belong to nobody."""
+    return _FICTION.fullmatch(number) is not None
+
+
+def require_reachable(number: str, *, simulated: bool) -> None:
+    """Refuse a real number with the simulator, and a fictional one without it: a demo can text nobody."""
+    if simulated and not is_fiction(number):
+        raise InvalidInputError(
+            "With the phone simulator only numbers reserved for fiction are taken: +447700900000 to "
+            "+447700900999, or +1 (any area) 555 0100 to 0199."
+        )
+    if not simulated and is_fiction(number):
+        raise InvalidInputError(
+            "This number is reserved for fiction; give the caregiver's own mobile number."
+        )
+
+
+def masked(number: str) -> str:
+    """Return a number for people who may not see it: its last two digits."""
+    return f"***{number[-2:]}"

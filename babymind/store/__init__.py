@@ -1,0 +1,1 @@
+"""Tables with their queries, by noun. The steps of the path meet here, and only here is SQL built."""
