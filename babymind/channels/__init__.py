@@ -1,1 +1,1 @@
-
+"""How messages leave: a protocol, and one module for each real provider."""

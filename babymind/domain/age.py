@@ -200,9 +200,7 @@ def stages(known: Dates) -> tuple[Span, ...]:
     before = _unborn_stages(known.due_on, birth.born_on - DAY)
     zero = birth.due_on if birth.preterm else birth.born_on
     early = (
-        [Span(stage=Stage.EARLY, first=birth.born_on, last=zero - DAY, zero=birth.born_on)]
-        if birth.preterm
-        else []
+        [Span(stage=Stage.EARLY, first=birth.born_on, last=zero - DAY, zero=birth.born_on)] if birth.preterm else []
     )
     last = zero + timedelta(days=PROGRAMME_LAST_DAY)
     infant = Span(stage=Stage.INFANT, first=zero, last=last, zero=zero)

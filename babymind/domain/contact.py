@@ -22,9 +22,7 @@ def require_reachable(number: str, *, simulated: bool) -> None:
             "+447700900999, or +1 (any area) 555 0100 to 0199."
         )
     if not simulated and is_fiction(number):
-        raise InvalidInputError(
-            "This number is reserved for fiction; give the caregiver's own mobile number."
-        )
+        raise InvalidInputError("This number is reserved for fiction; give the caregiver's own mobile number.")
 
 
 def masked(number: str) -> str:

@@ -24,7 +24,8 @@ class Keyword(StrEnum):
 class ReplyStatus(StrEnum):
     """Where a reply stands in the queue."""
 
-    WAITING = "waiting"
+    NEW = "new"  # not triaged yet
+    WAITING = "waiting"  # for a person
     ANSWERED = "answered"
     HANDLED = "handled"  # a keyword that was carried out; nobody needs to answer
 

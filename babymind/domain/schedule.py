@@ -37,9 +37,7 @@ def parse_time(text: str) -> time:
     try:
         return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - a wall-clock time has no zone
     except ValueError:
-        raise InvalidInputError(
-            f"'{text}' is not a time of day; write hours and minutes such as 09:00."
-        ) from None
+        raise InvalidInputError(f"'{text}' is not a time of day; write hours and minutes such as 09:00.") from None
 
 
 def decent_time(text: str, quiet: QuietHours) -> time:

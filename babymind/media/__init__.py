@@ -1,1 +1,1 @@
-
+"""Pictures: made safe, then kept under random names."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Enum, Integer, MetaData, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -141,3 +142,9 @@ def make_readers(engine: Engine) -> Sessions:
     """Return the factory of sessions that only read, and so wait for no writer."""
     return sessionmaker(engine.execution_options(read_only=True), expire_on_commit=False)
 
+
+def insert_new(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Return an ``INSERT … ON CONFLICT DO NOTHING`` in the dialect of this session's database."""
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

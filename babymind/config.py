@@ -1,0 +1,98 @@
+"""Settings: what differs between installations, read once from ``BABYMIND_…`` and ``.env``, passed on as values."""
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from babymind.errors import ConfigurationError
+
+PREFIX = "BABYMIND_"
+SHORTEST_SECRET = 32
+
+
+class Settings(BaseSettings):
+    """One installation. A missing or odd value stops the start with a sentence that names the setting."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str
+    secret_key: str = Field(repr=False)
+    data_keys: Annotated[tuple[str, ...], NoDecode] = Field(repr=False)
+    public_url: str
+    channel: Literal["simulator", "twilio"]
+    twilio_account_sid: str
+    twilio_auth_token: str = Field(repr=False)
+    twilio_messaging_service_sid: str | None = None
+    twilio_from: str | None = None
+    twilio_api_base_url: str | None = None
+    provider_answers: bool = True  # the provider itself answers STOP, START and HELP, so we must not
+    media_url: str = "file:///var/lib/babymind/media"
+    engine: Literal["inline", "dbos"] = "inline"
+    send_threads: int = Field(default=8, ge=1, le=64)
+    log_format: Literal["json", "console"] = "json"
+
+    @field_validator("data_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(key.strip() for key in value.split(",") if key.strip()) if isinstance(value, str) else value
+
+    @field_validator("data_keys")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("give at least one key, made by 'babymind keys'")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long(cls, value: str) -> str:
+        if len(value) < SHORTEST_SECRET:
+            raise ValueError(f"give at least {SHORTEST_SECRET} random characters, such as 'babymind keys' makes")
+        return value
+
+    @field_validator("public_url", "twilio_api_base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("give an address such as https://babymind.example.org")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if not (self.twilio_from or self.twilio_messaging_service_sid):
+            raise ValueError(f"{PREFIX}TWILIO_FROM or {PREFIX}TWILIO_MESSAGING_SERVICE_SID is needed to send")
+        if self.channel == "twilio" and not self.public_url.startswith("https://"):
+            raise ValueError(f"{PREFIX}PUBLIC_URL must begin with https:// where real families are written to")
+        if self.channel == "simulator" and not self.twilio_api_base_url:
+            raise ValueError(
+                f"{PREFIX}TWILIO_API_BASE_URL must be the simulator's address with the channel simulator"
+            )
+        if self.engine == "dbos":
+            raise ValueError(f"{PREFIX}ENGINE dbos is not built yet; set it to inline")
+        return self
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment and ``.env``.
+
+        Raises:
+            ConfigurationError: One sentence that names the first setting that is missing or odd.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigurationError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    what = str(first["msg"]).removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{what}."
+    name = f"{PREFIX}{str(first['loc'][0]).upper()}"
+    return f"{name} is not set." if first["type"] == "missing" else f"{name} is odd: {what}."

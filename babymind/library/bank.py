@@ -1,0 +1,154 @@
+"""The library: the whole content bank, loaded once and asked by day, by key and by word."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+from babymind.domain.age import Stage
+from babymind.domain.reply import folded
+from babymind.errors import ContentError, NotFoundError
+from babymind.library.parts import Parts, read_parts
+from babymind.library.values import ContentKind, Item, KeywordEntry, Message, Signpost, Source
+
+Place = tuple[str, ContentKind, Stage, int]  # locale, kind, stage, age day
+
+SIGNPOST_STALE_DAYS = 90
+SIGNPOST_REFUSED_DAYS = 180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """Every text that a family can be told, with its sources."""
+
+    items: tuple[Item, ...]
+    messages: tuple[Message, ...]
+    signposts: tuple[Signpost, ...]
+    sources: tuple[Source, ...]
+    keyword_entries: tuple[KeywordEntry, ...]
+    today: date
+    _places: dict[Place, Item] = field(repr=False)
+    _messages: dict[tuple[str, str], Message] = field(repr=False)
+    _sources: dict[str, Source] = field(repr=False)
+
+    @classmethod
+    def load(cls, root: Path, today: date) -> Self:
+        """Read a content folder.
+
+        Args:
+            root: The folder that holds ``facts/``, ``prompts/`` and the rest.
+            today: The day by which signposts are judged stale.
+
+        Raises:
+            ContentError: A file breaks its format; the text names the file and the line.
+        """
+        parts = read_parts(root)
+        if parts.problems:
+            first, more = parts.problems[0], len(parts.problems) - 1
+            rest = f" ({more} more; 'babymind content check' lists them)" if more else ""
+            raise ContentError(f"{first}{rest}")
+        return cls.of(parts, today)
+
+    @classmethod
+    def of(cls, parts: Parts, today: date) -> Self:
+        """Build a library from what could be read, whatever is missing."""
+        return cls(
+            items=parts.items,
+            messages=parts.messages,
+            signposts=parts.signposts,
+            sources=parts.sources,
+            keyword_entries=parts.keywords,
+            today=today,
+            _places=placed(parts.items),
+            _messages={(message.key, message.locale): message for message in parts.messages},
+            _sources={source.key: source for source in parts.sources},
+        )
+
+    def calendar(self) -> list[tuple[str, ContentKind, Stage, int, str]]:
+        """Return (locale, kind, stage, age day, key) for every day that has an item, stand-ins included."""
+        return [(*place, item.key) for place, item in sorted(self._places.items())]
+
+    def item_on(self, locale: str, kind: ContentKind, stage: Stage, age_day: int) -> Item | None:
+        """Return the item of a day; None where the bank has none."""
+        return self._places.get((locale, kind, stage, age_day))
+
+    def message(self, key: str, locale: str) -> Message:
+        """Return a message by its key."""
+        try:
+            return self._messages[key, locale]
+        except KeyError:
+            raise NotFoundError(
+                f"There is no message '{key}' in {locale}; add it to content/messages/{locale}.yaml."
+            ) from None
+
+    def source(self, key: str) -> Source:
+        """Return a source of the bibliography by its id."""
+        try:
+            return self._sources[key]
+        except KeyError:
+            raise NotFoundError(f"There is no source '{key}' in content/sources.yaml.") from None
+
+    def sources_of(self, item: Item) -> list[Source]:
+        """Return the sources that an item names and the bibliography has."""
+        return [self._sources[key] for key in item.sources if key in self._sources]
+
+    @property
+    def keywords(self) -> dict[str, str]:
+        """Every phrase that is a keyword, folded as replies are, and the keyword that it is."""
+        return {folded(word): entry.keyword for entry in self.keyword_entries for word in entry.words}
+
+    def signposts_of(self, message: Message, on: date) -> str:
+        """Return what ``{signposts}`` stands for in a message on a day.
+
+        A signpost that nobody has confirmed for 180 days is left out.
+
+        Raises:
+            ContentError: None is left that may be sent.
+        """
+        by_key = {signpost.key: signpost for signpost in self.signposts}
+        fresh = [by_key[key].say for key in message.signposts if key in by_key and sendable(by_key[key], on)]
+        if message.signposts and not fresh:
+            raise ContentError(
+                f"{message.file}:{message.line}: No signpost of '{message.key}' has been confirmed in the last "
+                f"{SIGNPOST_REFUSED_DAYS} days; ring each, then date it in content/signposts.yaml."
+            )
+        return " ".join(fresh)
+
+
+def sendable(signpost: Signpost, on: date) -> bool:
+    """Tell whether a signpost was confirmed recently enough to be sent."""
+    return not signpost.unchecked and (on - signpost.checked_on).days < SIGNPOST_REFUSED_DAYS
+
+
+def placed(items: Iterable[Item]) -> dict[Place, Item]:
+    """Return which item is sent on which day.
+
+    Each live item takes its own day, the first in the file where two want one. The day of a withdrawn item goes to
+    the nearest unused item that fits it; where there is none, the day stays empty.
+    """
+    live = [item for item in items if not item.withdrawn]
+    places: dict[Place, Item] = {}
+    unused: list[Item] = []
+    for item in live:
+        if item.spare or places.setdefault(place_of(item), item) is not item:
+            unused.append(item)
+    for gone in items:
+        if not gone.withdrawn or place_of(gone) in places:
+            continue
+        fitting = [item for item in unused if _may_stand_in(item, gone)]
+        if fitting:
+            nearest = min(fitting, key=lambda item: (abs(item.day - gone.day), item.key))
+            places[place_of(gone)] = nearest
+            unused.remove(nearest)
+    return places
+
+
+def place_of(item: Item) -> Place:
+    """Return the place that an item asks for."""
+    return item.locale, item.kind, item.stage, item.day
+
+
+def _may_stand_in(item: Item, gone: Item) -> bool:
+    same = place_of(item)[:3] == place_of(gone)[:3]
+    return same and item.fits[0] <= gone.day <= item.fits[1]

@@ -1,0 +1,277 @@
+"""Enrol: a family joins a study with its caregivers, babies and consents; all of it is written, or nothing."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from phonenumbers import PhoneNumberType
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from babymind.clock import utc_now
+from babymind.domain import contact
+from babymind.domain.age import Dates, dates, stages
+from babymind.domain.delivery import Kind, Messaging
+from babymind.domain.schedule import decent_instant, decent_time, local_day, zone_named
+from babymind.errors import ConflictError, InvalidInputError, NotFoundError
+from babymind.services.context import Context
+from babymind.services.plan import plan_family
+from babymind.services.texts import message_text
+from babymind.store import content, deliveries, studies
+from babymind.store.families import (
+    Address,
+    Caregiver,
+    ChannelName,
+    Consent,
+    ConsentKind,
+    Family,
+    Infant,
+    Pregnancy,
+    PregnancyStatus,
+    Role,
+    caregiver_at,
+    stage_rows,
+)  # fmt: skip
+from babymind.store.staff import audit
+from babymind.store.studies import Arm, Enrolment, Study
+
+LONGEST_NAME = 60
+MOST_BABIES = 5
+MOST_CAREGIVERS = 8
+WELCOME_DAYS = 3  # for how long a welcome is still worth sending
+MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that is read as another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCaregiver:
+    """A caregiver as somebody typed it."""
+
+    name: str = field(repr=False)
+    phone: str = field(repr=False)
+    role: str = Role.OTHER.value
+    zone: str = "Europe/London"
+    fact_time: str = "09:00"
+    prompt_time: str = "17:00"
+    locale: str | None = None  # the study's, if not said
+    research_consent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFamily:
+    """A family as somebody typed it. One baby per name; an empty name is a baby without one."""
+
+    study: str
+    caregivers: Sequence[NewCaregiver]
+    babies: Sequence[str] = ("",)
+    due_on: date | None = None
+    born_on: date | None = None
+    gestation_days: int | None = None
+    starts_at: datetime | None = None  # now, if not said; nothing before it is due
+    how: str = "staff"  # by which way the consent was given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """What came of it."""
+
+    family_id: int
+    study_code: str
+    caregivers: Sequence[tuple[int, str]] = field(repr=False)  # (id, phone in E.164)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    name: str
+    phone: str
+    role: Role
+    zone: ZoneInfo
+    fact_time: time
+    prompt_time: time
+    locale: str
+    research_consent: bool
+
+
+def add_study(ctx: Context, slug: str, name: str | None = None) -> None:
+    """Add a study with one arm, ``intervention``, that gets facts and prompts daily."""
+    if not slug or not all(letter.isascii() and (letter.isalnum() or letter == "-") for letter in slug):
+        raise InvalidInputError(f"'{slug}' cannot name a study; use small letters, digits and hyphens.")
+    with ctx.sessions.begin() as session:
+        if studies.study_by_slug(session, slug):
+            raise ConflictError(f"There is a study '{slug}' already.")
+        arm = Arm(slug="intervention", name="Intervention", gets_facts=True, gets_prompts=True)
+        session.add(Study(slug=slug, name=name or slug, created_at=utc_now(), arms=[arm]))
+
+
+def enrol(ctx: Context, new: NewFamily, *, actor: str = "command") -> Enrolled:
+    """Enrol a family.
+
+    Raises:
+        InvalidInputError: Something given cannot be right; the text says what would be.
+        NotFoundError: There is no such study.
+        ConflictError: One of the numbers is somebody's already.
+    """
+    now = utc_now()
+    try:
+        with ctx.sessions.begin() as session:
+            study = studies.study_by_slug(session, new.study)
+            if study is None:
+                raise NotFoundError(f"There is no study '{new.study}'; add it with: babymind study add {new.study}")
+            checked = _check_caregivers(ctx, new, study)
+            _refuse_known_numbers(ctx, session, checked)
+            names = _check_babies(new.babies)
+            today = max(local_day(now, one.zone) for one in checked)
+            known = dates(due_on=new.due_on, born_on=new.born_on, gestation_days=new.gestation_days, today=today)
+            family = _write(ctx, session, study=study, checked=checked, names=names, known=known, new=new, now=now)
+            audit(session, at=now, actor=actor, action="enrol", subject="family", subject_id=family.id,
+                  study=study.slug)  # fmt: skip
+            enrolled = Enrolled(
+                family_id=family.id,
+                study_code=family.study_code,
+                caregivers=[(row.id, one.phone) for row, one in zip(family.caregivers, checked, strict=True)],
+            )
+    except IntegrityError as error:  # somebody enrolled the same number at this very moment
+        raise ConflictError("One of these numbers was enrolled at this moment by somebody else.") from error
+    return enrolled
+
+
+def parse_phone(text: str, *, simulated: bool) -> str:
+    """Return a mobile number in E.164; refuse what is none, and real ones where only fiction is allowed."""
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        raise InvalidInputError(
+            f"'{text}' is not an international telephone number; write it with + and the country, "
+            "such as +447700900123."
+        ) from None
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if contact.is_fiction(written) or simulated:
+        contact.require_reachable(written, simulated=simulated)
+        return written
+    if not phonenumbers.is_valid_number(number):
+        raise InvalidInputError(f"'{text}' is not a number that exists; check its digits.")
+    if phonenumbers.number_type(number) not in MOBILE:
+        raise InvalidInputError(f"'{text}' is not a mobile number; give one that can receive texts.")
+    return written
+
+
+def _check_caregivers(ctx: Context, new: NewFamily, study: Study) -> list[_Checked]:
+    if not 1 <= len(new.caregivers) <= MOST_CAREGIVERS:
+        raise InvalidInputError(
+            f"A family has 1 to {MOST_CAREGIVERS} caregivers here; {len(new.caregivers)} are given."
+        )
+    checked = [
+        _Checked(
+            name=_name(one.name, "a caregiver"),
+            phone=parse_phone(one.phone, simulated=ctx.channel.simulated),
+            role=_role(one.role),
+            zone=zone_named(one.zone),
+            fact_time=decent_time(one.fact_time, study.quiet),
+            prompt_time=decent_time(one.prompt_time, study.quiet),
+            locale=one.locale or study.locale,
+            research_consent=one.research_consent,
+        )
+        for one in new.caregivers
+    ]
+    if len({one.phone for one in checked}) < len(checked):
+        raise InvalidInputError("Two caregivers have the same number; give each their own.")
+    return checked
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise InvalidInputError(f"'{text}' is not a role; choose one of {', '.join(Role)}.") from None
+
+
+def _name(text: str, whose: str) -> str:
+    name = " ".join(text.split())
+    if not name:
+        raise InvalidInputError(f"The name of {whose} is missing; a first name or a nickname is enough.")
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise InvalidInputError(f"The name of {whose} is too long or holds odd characters; a first name is enough.")
+    return name
+
+
+def _check_babies(names: Sequence[str]) -> list[str | None]:
+    if not 1 <= len(names) <= MOST_BABIES:
+        raise InvalidInputError(f"A pregnancy has 1 to {MOST_BABIES} babies here; {len(names)} are given.")
+    return [_name(name, "a baby") if name.strip() else None for name in names]
+
+
+def _refuse_known_numbers(ctx: Context, session: Session, checked: Sequence[_Checked]) -> None:
+    for one in checked:
+        if caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(one.phone)):
+            raise ConflictError(
+                f"The number ending in {one.phone[-2:]} is enrolled already; change that family instead."
+            )
+
+
+def _write(ctx: Context, session: Session, *, study: Study, checked: Sequence[_Checked],
+           names: Sequence[str | None], known: Dates, new: NewFamily, now: datetime) -> Family:  # fmt: skip
+    born = known.birth is not None
+    status = PregnancyStatus.BORN if born else PregnancyStatus.EXPECTED
+    starts_at = new.starts_at or now
+    family = Family(study_code=_new_code(), created_at=now)
+    family.pregnancies = [
+        Pregnancy(
+            due_on=known.due_on,
+            born_on=known.birth.born_on if known.birth else None,
+            gestation_days=known.birth.gestation_days if known.birth else None,
+            status=status,
+            infants=[
+                Infant(position=position, name_sealed=ctx.vault.seal_optional(name), status=status)
+                for position, name in enumerate(names, 1)
+            ],
+            stages=stage_rows(stages(known)),
+        )
+    ]
+    family.caregivers = [_caregiver(ctx, one, now, starts_at) for one in checked]
+    family.enrolments = [Enrolment(arm=study.arms[0], from_day=local_day(starts_at, checked[0].zone))]
+    session.add(family)
+    session.flush()
+    for row, one in zip(family.caregivers, checked, strict=True):
+        _consents(ctx, session, row, one, how=new.how, now=now)
+        _welcome(ctx, session, row, one, study=study, names=names, now=now)
+    plan_family(session, family.id, {one.zone.key for one in checked}, now)
+    return family
+
+
+def _caregiver(ctx: Context, one: _Checked, now: datetime, starts_at: datetime) -> Caregiver:
+    address = Address(channel=ChannelName.SMS, value_sealed=ctx.vault.seal(one.phone),
+                      look_up=ctx.vault.look_up(one.phone), opened_at=now)  # fmt: skip
+    return Caregiver(
+        name_sealed=ctx.vault.seal(one.name), role=one.role, locale=one.locale, zone=one.zone.key,
+        fact_time=one.fact_time, prompt_time=one.prompt_time, messaging=Messaging.ACTIVE,
+        messaging_changed_at=now, starts_at=starts_at, addresses=[address],
+    )  # fmt: skip
+
+
+def _consents(ctx: Context, session: Session, row: Caregiver, one: _Checked, *, how: str, now: datetime) -> None:
+    for kind, given in ((ConsentKind.MESSAGING, True), (ConsentKind.RESEARCH, one.research_consent)):
+        shown = ctx.library.message(f"consent-{kind.value}", one.locale).text
+        session.add(Consent(caregiver_id=row.id, kind=kind, given=given, at=now, how=how, text_shown=shown))
+
+
+def _welcome(ctx: Context, session: Session, row: Caregiver, one: _Checked, *, study: Study,
+             names: Sequence[str | None], now: datetime) -> None:  # fmt: skip
+    today = local_day(now, one.zone)
+    text = message_text(ctx, "welcome", one.locale, today=today, babies=names, caregiver=one.name)
+    due_at = decent_instant(now, one.zone, study.quiet)
+    deliveries.add(
+        session,
+        deliveries.new_delivery(
+            row.id, Kind.WELCOME, f"welcome:{row.id}", local_day=today, due_at=due_at,
+            window_ends_at=due_at + timedelta(days=WELCOME_DAYS), text_sealed=ctx.vault.seal(text),
+            item_id=content.item_id_of(session, "welcome", one.locale),
+        ),
+    )  # fmt: skip
+
+
+def _new_code() -> str:
+    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
+    return f"{letters[:5]}-{letters[5:]}"

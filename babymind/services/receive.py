@@ -1,0 +1,173 @@
+"""Receive: keep what came, then make replies of it, tie them to their prompts, and fetch the pictures."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.orm import Session
+
+from babymind.channels.base import InboundMessage
+from babymind.clock import utc_now
+from babymind.domain.reply import Keyword, ReplyStatus, read_keyword
+from babymind.engine.base import Work
+from babymind.errors import BabyMindError, InvalidInputError, MediaRefusedError, NotFoundError
+from babymind.media.images import MAX_BYTES, clean
+from babymind.services.context import Context
+from babymind.store import deliveries, families, replies
+from babymind.store.base import new_token
+from babymind.store.families import ChannelName
+from babymind.store.replies import Inbound, InboundStatus, Media, MediaStatus, Reply
+
+log = structlog.get_logger()
+
+BATCH = 50
+ANSWER_DAYS = 3  # a reply answers the last prompt if it came within these
+MOST_TRIES = 5
+FETCH_AGAIN_SECONDS = (1, 3, 10, 60, 300, 900, 3600, 3600)  # a picture may be missing for its first seconds
+FETCH_HOLD_SECONDS = 120  # longer than one fetch may take
+OPT_OUT = {"STOP": Keyword.STOP, "START": Keyword.START, "HELP": Keyword.HELP}
+
+
+def keep(ctx: Context, provider_ref: str, form: Mapping[str, list[str]]) -> bool:
+    """Keep a message exactly as it was posted; False when it was here before. Nothing is made of it yet."""
+    payload = ctx.vault.seal(json.dumps(form))
+    with ctx.sessions.begin() as session:
+        new = replies.store_raw(
+            session, provider=ctx.channel.provider, provider_ref=provider_ref, payload_sealed=payload, now=utc_now()
+        )
+    ctx.engine.hint(Work.RECEIVE)
+    return new
+
+
+def told(ctx: Context, delivery_id: int | None, form: Mapping[str, str]) -> None:
+    """Keep a status receipt and raise the status of its delivery."""
+    receipt = ctx.channel.read_receipt(form)
+    with ctx.sessions.begin() as session:
+        ours = deliveries.apply_receipt(
+            session,
+            deliveries.Told(
+                delivery_id=delivery_id, provider_ref=receipt.provider_ref, told=receipt.told, status=receipt.status,
+                error_code=receipt.error_code, received_at=utc_now(),
+            ),
+        )  # fmt: skip
+    if ours is None:
+        log.warning("receipt for a message that is not ours")
+    if receipt.status is None:
+        log.warning("receipt with an unknown word", told=receipt.told)
+
+
+def process_new(ctx: Context) -> int:
+    """Make replies of the raw messages that have come, and return how many."""
+    made = 0
+    while True:
+        with ctx.sessions.begin() as session:
+            batch = replies.next_new(session, BATCH)
+            for inbound in batch:
+                made += _process(ctx, session, inbound)
+        if len(batch) < BATCH:
+            break
+    if made:
+        ctx.engine.hint(Work.FETCH_MEDIA)
+    return made
+
+
+def _process(ctx: Context, session: Session, inbound: Inbound) -> int:
+    inbound.attempts += 1
+    try:
+        with session.begin_nested():
+            form = {name: values[0] for name, values in json.loads(ctx.vault.open(inbound.payload_sealed)).items()}
+            _make_reply(ctx, session, inbound, ctx.channel.read_inbound(form))
+            inbound.status = InboundStatus.DONE
+    except Exception:  # one odd message never holds up the others; it stays for a person after a few tries
+        log.exception("a message could not be read", inbound_id=inbound.id)
+        if inbound.attempts >= MOST_TRIES:
+            inbound.status = InboundStatus.FAILED
+        return 0
+    return 1
+
+
+def _make_reply(ctx: Context, session: Session, inbound: Inbound, message: InboundMessage) -> None:
+    look_up = ctx.vault.look_up(message.from_number)
+    caregiver = families.caregiver_at(session, ChannelName.SMS, look_up)
+    received_at = inbound.received_at
+    prompt = (
+        deliveries.latest_prompt(session, caregiver.id, received_at, received_at - timedelta(days=ANSWER_DAYS))
+        if caregiver
+        else None
+    )
+    keyword = OPT_OUT.get(message.opt_out or "") or read_keyword(message.text, ctx.library.keywords)
+    reply = Reply(
+        inbound_id=inbound.id, caregiver_id=caregiver.id if caregiver else None,
+        delivery_id=prompt.id if prompt and keyword is None else None, received_at=received_at,
+        text_sealed=ctx.vault.seal(message.text), n_chars=len(message.text), n_words=len(message.text.split()),
+        n_media=len(message.media), keyword=keyword, status=ReplyStatus.NEW,
+    )  # fmt: skip
+    reply.media = [
+        Media(token=new_token(), position=position, source_url=url[:500], told_type=told_type[:100],
+              next_look_at=inbound.received_at)
+        for position, (url, told_type) in enumerate(message.media, 1)
+    ]  # fmt: skip
+    session.add(reply)
+
+
+def fetch_media(ctx: Context) -> int:
+    """Fetch, clean and keep the pictures that wait, and return how many were kept."""
+    kept = 0
+    while True:
+        now = utc_now()
+        with ctx.sessions.begin() as session:
+            batch = replies.media_to_fetch(
+                session, now, BATCH, hold_until=now + timedelta(seconds=FETCH_HOLD_SECONDS)
+            )
+        for media in batch:
+            kept += _fetch(ctx, media)
+        if len(batch) < BATCH or ctx.stopping.is_set():
+            return kept
+
+
+def _fetch(ctx: Context, media: Media) -> int:
+    key = new_token()
+    changes: dict[str, object]
+    try:
+        picture = clean(b"".join(ctx.channel.fetch_media(media.source_url, MAX_BYTES)))
+        ctx.media.put(key, picture.data)
+        changes = {
+            "status": MediaStatus.STORED, "key": key, "content_type": picture.content_type,
+            "n_bytes": len(picture.data), "width": picture.width, "height": picture.height,
+            "sha256": hashlib.sha256(picture.data).hexdigest(), "note": None,
+        }  # fmt: skip
+    except MediaRefusedError as error:
+        changes = {"status": MediaStatus.REFUSED, "note": str(error)}
+    except (BabyMindError, OSError) as error:
+        changes = _look_again(media, error, utc_now())
+    with ctx.sessions.begin() as session:
+        replies.update_media(session, media.id, changes)
+    return int(changes.get("status") is MediaStatus.STORED)
+
+
+def _look_again(media: Media, error: Exception, now: datetime) -> dict[str, object]:
+    said = str(error) if isinstance(error, BabyMindError) else type(error).__name__
+    if media.attempts > len(FETCH_AGAIN_SECONDS):
+        return {"status": MediaStatus.LOST, "note": said}
+    wait = FETCH_AGAIN_SECONDS[media.attempts - 1]
+    return {"next_look_at": now + timedelta(seconds=wait), "note": said}
+
+
+def picture(ctx: Context, token: str) -> tuple[bytes, str]:
+    """Return a stored picture's bytes and type by its outside name."""
+    with ctx.readers.begin() as session:
+        media = replies.media_by_token(session, token)
+        if media is None or media.key is None:
+            raise NotFoundError("There is no such picture.")
+        key, kind = media.key, media.content_type or "application/octet-stream"
+    return ctx.media.get(key), kind
+
+
+def require_message_id(form: Mapping[str, str]) -> str:
+    """Return the provider's id of a posted message."""
+    provider_ref = form.get("MessageSid", "")
+    if not (provider_ref.isascii() and provider_ref.isalnum() and len(provider_ref) <= 64):
+        raise InvalidInputError("The message has no MessageSid.")
+    return provider_ref

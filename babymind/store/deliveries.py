@@ -1,0 +1,453 @@
+"""Deliveries: one message due, and what became of it; the tries at sending it, and what the provider told of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)  # fmt: skip
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from babymind.domain.age import Stage
+from babymind.domain.delivery import PRIORITY, RANK, DeliveryStatus, Kind, Reason
+from babymind.store.base import Base, insert_new
+from babymind.store.content import ContentItem, ContentVersion
+from babymind.store.families import Address, Caregiver, ChannelName, Infant, Pregnancy, PregnancyStatus
+from babymind.store.studies import Arm, Enrolment, EnrolmentStatus, Study
+
+
+class Delivery(Base):
+    """One message due to one caregiver: the ledger row.
+
+    A fact or a prompt is unique on (local day, kind, caregiver, pregnancy); every other kind on its ``occasion``,
+    such as ``comment:17``. Either way planning, enrolling or commenting twice makes one row.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        # The day first: a day's rows are written and looked up together, at the end of the index.
+        Index("uq_delivery_slot", "local_day", "kind", "caregiver_id", "pregnancy_id", unique=True,
+              sqlite_where=text("occasion IS NULL"), postgresql_where=text("occasion IS NULL")),
+        Index("uq_delivery_occasion", "occasion", unique=True,
+              sqlite_where=text("occasion IS NOT NULL"), postgresql_where=text("occasion IS NOT NULL")),
+        Index("ix_delivery_due", "priority", "due_at",
+              sqlite_where=text("status = 'planned'"), postgresql_where=text("status = 'planned'")),
+        Index("ix_delivery_lease", "lease_ends_at",
+              sqlite_where=text("status = 'sending'"), postgresql_where=text("status = 'sending'")),
+        Index("uq_delivery_provider_ref", "provider_ref", unique=True,
+              sqlite_where=text("provider_ref IS NOT NULL"), postgresql_where=text("provider_ref IS NOT NULL")),
+        Index("ix_delivery_caregiver", "caregiver_id", "due_at"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    caregiver_id: Mapped[int] = mapped_column(ForeignKey("caregiver.id"))
+    pregnancy_id: Mapped[int | None] = mapped_column(ForeignKey("pregnancy.id"))
+    kind: Mapped[Kind]
+    occasion: Mapped[str | None] = mapped_column(String(64))
+    priority: Mapped[int]
+    local_day: Mapped[date]
+    stage: Mapped[Stage | None]
+    age_day: Mapped[int | None]
+    item_id: Mapped[int | None] = mapped_column(ForeignKey("content_item.id"))
+    due_at: Mapped[datetime]
+    window_ends_at: Mapped[datetime]
+    status: Mapped[DeliveryStatus]
+    reason: Mapped[Reason | None]
+    attempts: Mapped[int]  # every try
+    failures: Mapped[int]  # the tries that count against it: being throttled does not
+    lease: Mapped[str | None] = mapped_column(String(40))  # who is sending it now; nobody else may write its outcome
+    lease_ends_at: Mapped[datetime | None]
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("content_version.id"))  # what was sent
+    text_sealed: Mapped[str | None]  # the exact words sent
+    provider_ref: Mapped[str | None] = mapped_column(String(64))  # the provider's message id
+    error_code: Mapped[int | None]
+    accepted_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    """One try at handing a delivery to the provider."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (Index("uq_attempt_number", "delivery_id", "number", unique=True),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("delivery.id"))
+    number: Mapped[int]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(32))
+    error_code: Mapped[int | None]
+    note: Mapped[str | None] = mapped_column(String(400))  # for staff; never a name, a number or a text
+
+
+class Receipt(Base):
+    """What the provider told of a delivery; every one is kept, whether it changed anything or not."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (Index("ix_receipt_delivery", "delivery_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"))
+    provider_ref: Mapped[str] = mapped_column(String(64))
+    told: Mapped[str] = mapped_column(String(32))  # the provider's own word
+    error_code: Mapped[int | None]
+    received_at: Mapped[datetime]
+    applied: Mapped[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A due delivery with all that decides whether it may go, and what it says."""
+
+    delivery: Delivery
+    caregiver: Caregiver
+    study: Study | None
+    enrolled: bool
+    lost: bool
+    address_sealed: str | None
+    template: str | None
+    version_id: int | None
+
+
+def due_for_claim(session: Session, now: datetime, limit: int) -> list[Candidate]:
+    """Lock up to ``limit`` due deliveries, most urgent first, and read what is true of them at this moment.
+
+    Rows that another worker is claiming are passed over (``SKIP LOCKED``; on SQLite the transaction already holds the
+    only write lock).
+    """
+    ids: list[int] = []
+    for priority in sorted(set(PRIORITY.values())):
+        query = (
+            select(Delivery.id)
+            .where(Delivery.status == DeliveryStatus.PLANNED, Delivery.priority == priority, Delivery.due_at <= now)
+            .order_by(Delivery.due_at)
+            .limit(limit - len(ids))
+            .with_for_update(skip_locked=True)
+        )
+        ids.extend(session.scalars(query))
+        if len(ids) >= limit:
+            break
+    return _candidates(session, ids) if ids else []
+
+
+def _candidates(session: Session, ids: Sequence[int]) -> list[Candidate]:
+    address = (
+        select(Address.caregiver_id, func.min(Address.id).label("address_id"))
+        .where(Address.closed_at.is_(None), Address.channel == ChannelName.SMS)
+        .where(Address.caregiver_id.in_(select(Delivery.caregiver_id).where(Delivery.id.in_(ids))))
+        .group_by(Address.caregiver_id)
+        .subquery()
+    )
+    query = (
+        select(Delivery, Caregiver, Study, Enrolment.status, Pregnancy.status, Address.value_sealed,
+               ContentVersion.text, ContentVersion.id)
+        .join(Caregiver, Caregiver.id == Delivery.caregiver_id)
+        .outerjoin(Enrolment, (Enrolment.family_id == Caregiver.family_id) & Enrolment.to_day.is_(None))
+        .outerjoin(Arm, Arm.id == Enrolment.arm_id)
+        .outerjoin(Study, Study.id == Arm.study_id)
+        .outerjoin(Pregnancy, Pregnancy.id == Delivery.pregnancy_id)
+        .outerjoin(address, address.c.caregiver_id == Caregiver.id)
+        .outerjoin(Address, Address.id == address.c.address_id)
+        .outerjoin(ContentItem, (ContentItem.id == Delivery.item_id) & ContentItem.withdrawn_at.is_(None))
+        .outerjoin(ContentVersion, (ContentVersion.item_id == ContentItem.id) & ContentVersion.current)
+        .where(Delivery.id.in_(ids))
+        .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
+    )  # fmt: skip
+    return [
+        Candidate(delivery, caregiver, study, enrolment is EnrolmentStatus.ACTIVE, lost is PregnancyStatus.LOST,
+                  sealed, template, version_id)
+        for delivery, caregiver, study, enrolment, lost, sealed, template, version_id in session.execute(query)
+    ]  # fmt: skip
+
+
+def infant_names_sealed(session: Session, pregnancy_ids: Iterable[int]) -> dict[int, list[str | None]]:
+    """Return the sealed names of the living infants of some pregnancies, in order."""
+    query = (
+        select(Infant.pregnancy_id, Infant.name_sealed)
+        .where(Infant.pregnancy_id.in_(set(pregnancy_ids)), Infant.status != PregnancyStatus.LOST)
+        .order_by(Infant.pregnancy_id, Infant.position)
+    )
+    names: dict[int, list[str | None]] = {}
+    for pregnancy_id, name in session.execute(query).tuples():
+        names.setdefault(pregnancy_id, []).append(name)
+    return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery that is ours to send until the lease ends."""
+
+    id: int
+    attempts: int  # this one included
+    text_sealed: str
+    version_id: int | None
+
+
+def mark_sending(session: Session, claims: Sequence[Claim], *, lease: str, now: datetime, ends_at: datetime) -> None:
+    """Write the lease, the exact text and the attempt of each claimed delivery."""
+    if not claims:
+        return
+    session.execute(
+        update(Delivery),
+        [
+            {"id": claim.id, "status": DeliveryStatus.SENDING, "attempts": claim.attempts, "lease": lease,
+             "lease_ends_at": ends_at, "text_sealed": claim.text_sealed, "version_id": claim.version_id}
+            for claim in claims
+        ],
+    )  # fmt: skip
+    session.execute(insert(Attempt), [{"delivery_id": c.id, "number": c.attempts, "started_at": now} for c in claims])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A planned delivery that will not go, or not yet."""
+
+    id: int
+    status: DeliveryStatus
+    reason: Reason | None
+    due_at: datetime
+
+
+def end_unsent(session: Session, endings: Sequence[Ending]) -> None:
+    """Cancel, expire or put off deliveries that the claim decided not to send."""
+    if endings:
+        session.execute(
+            update(Delivery),
+            [{"id": e.id, "status": e.status, "reason": e.reason, "due_at": e.due_at} for e in endings],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What came of one attempt."""
+
+    id: int
+    number: int
+    status: DeliveryStatus
+    finished_at: datetime
+    due_at: datetime | None = None  # when to try again, for one that is planned again
+    reason: Reason | None = None
+    provider_ref: str | None = None
+    error_code: int | None = None
+    note: str | None = None
+    failed: bool = False  # counts against the delivery
+
+
+def record(session: Session, results: Sequence[Result], *, lease: str) -> None:
+    """Write what came of attempts, if the lease is still ours (fencing).
+
+    A receipt may have come first: then the status that it raised stays.
+    """
+    if not results:
+        return
+    rows = Delivery.__table__
+    taken = case((rows.c.status == DeliveryStatus.SENDING, bindparam("new_status", type_=rows.c.status.type)),
+                 else_=rows.c.status)  # fmt: skip
+    session.connection().execute(
+        update(rows)  # type: ignore[arg-type]  # a mapped class's table is a Table
+        .where(rows.c.id == bindparam("row_id"), rows.c.lease == lease)
+        .values(
+            status=taken,
+            reason=bindparam("new_reason", type_=rows.c.reason.type),
+            due_at=func.coalesce(bindparam("new_due_at", type_=rows.c.due_at.type), rows.c.due_at),
+            provider_ref=func.coalesce(rows.c.provider_ref, bindparam("new_ref", type_=rows.c.provider_ref.type)),
+            error_code=func.coalesce(bindparam("new_code", type_=rows.c.error_code.type), rows.c.error_code),
+            accepted_at=func.coalesce(rows.c.accepted_at, bindparam("accepted", type_=rows.c.accepted_at.type)),
+            failures=rows.c.failures + bindparam("failed", type_=rows.c.failures.type),
+            lease=null(),
+            lease_ends_at=null(),
+        ),
+        [
+            {"row_id": r.id, "new_status": r.status, "new_reason": r.reason, "new_due_at": r.due_at,
+             "new_ref": r.provider_ref, "new_code": r.error_code, "failed": int(r.failed),
+             "accepted": r.finished_at if r.status is DeliveryStatus.ACCEPTED else None}
+            for r in results
+        ],
+    )  # fmt: skip
+    tries = Attempt.__table__
+    session.connection().execute(
+        update(tries)  # type: ignore[arg-type]
+        .where(tries.c.delivery_id == bindparam("row_id"), tries.c.number == bindparam("row_number"))
+        .values(finished_at=bindparam("at", type_=tries.c.finished_at.type), outcome=bindparam("said"),
+                error_code=bindparam("code"), note=bindparam("why")),
+        [
+            {"row_id": r.id, "row_number": r.number, "at": r.finished_at, "said": r.status.value, "why": r.note,
+             "code": r.error_code}
+            for r in results
+        ],
+    )  # fmt: skip
+
+
+def expire_leases(session: Session, now: datetime) -> int:
+    """Turn deliveries whose sender vanished into ``unknown``: they may have gone, so they are not sent again."""
+    query = (
+        update(Delivery)
+        .where(Delivery.status == DeliveryStatus.SENDING, Delivery.lease_ends_at < now)
+        .values(status=DeliveryStatus.UNKNOWN, lease=None, lease_ends_at=None)
+        .returning(Delivery.id)
+    )
+    return len(session.scalars(query).all())
+
+
+def expire_late(session: Session, now: datetime) -> int:
+    """End what is planned and past its window: late at night is worse than not at all."""
+    query = (
+        update(Delivery)
+        .where(Delivery.status == DeliveryStatus.PLANNED, Delivery.due_at <= now, Delivery.window_ends_at <= now)
+        .values(status=DeliveryStatus.EXPIRED, reason=Reason.TOO_LATE)
+        .returning(Delivery.id)
+    )
+    return len(session.scalars(query).all())
+
+
+def cancel_planned(session: Session, caregiver_ids: Iterable[int], reason: Reason) -> int:
+    """Cancel everything that has not left yet for some caregivers, direct answers excepted."""
+    query = (
+        update(Delivery)
+        .where(
+            Delivery.caregiver_id.in_(list(caregiver_ids)),
+            Delivery.status == DeliveryStatus.PLANNED,
+            Delivery.kind != Kind.ANSWER,
+        )
+        .values(status=DeliveryStatus.CANCELLED, reason=reason)
+        .returning(Delivery.id)
+    )
+    return len(session.scalars(query).all())
+
+
+def revive(session: Session, caregiver_id: int, now: datetime, *, reasons: Iterable[Reason]) -> int:
+    """Plan again what was cancelled or skipped for reasons that no longer hold and is still to come."""
+    query = (
+        update(Delivery)
+        .where(
+            Delivery.caregiver_id == caregiver_id,
+            Delivery.status.in_([DeliveryStatus.CANCELLED, DeliveryStatus.SKIPPED]),
+            Delivery.reason.in_(list(reasons)),
+            Delivery.due_at > now,
+            or_(Delivery.item_id.is_not(None), Delivery.text_sealed.is_not(None)),
+        )
+        .values(status=DeliveryStatus.PLANNED, reason=None)
+        .returning(Delivery.id)
+    )
+    return len(session.scalars(query).all())
+
+
+def add(session: Session, delivery: Delivery) -> int | None:
+    """Add a delivery that has an occasion; the id, or None when that occasion has one already."""
+    row = {column.key: getattr(delivery, column.key) for column in Delivery.__table__.columns if column.key != "id"}
+    added: int | None = session.scalar(insert_new(session, Delivery).values(**row).returning(Delivery.id))
+    return added
+
+
+def new_delivery(caregiver_id: int, kind: Kind, occasion: str, *, local_day: date, due_at: datetime,
+                 window_ends_at: datetime, pregnancy_id: int | None = None, item_id: int | None = None,
+                 text_sealed: str | None = None) -> Delivery:  # fmt: skip
+    """Return a delivery outside the day's slots, ready to add."""
+    return Delivery(
+        caregiver_id=caregiver_id, pregnancy_id=pregnancy_id, kind=kind, occasion=occasion, priority=PRIORITY[kind],
+        local_day=local_day, item_id=item_id, due_at=due_at, window_ends_at=window_ends_at,
+        status=DeliveryStatus.PLANNED, attempts=0, failures=0, text_sealed=text_sealed,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A status receipt."""
+
+    delivery_id: int | None
+    provider_ref: str
+    told: str
+    status: DeliveryStatus | None  # None for a word that we do not know
+    error_code: int | None
+    received_at: datetime
+
+
+def apply_receipt(session: Session, told: Told) -> int | None:
+    """Keep a receipt, and raise the status of its delivery if it outranks it; the delivery's id, if it is ours."""
+    delivery_id = session.scalar(
+        select(Delivery.id).where(
+            Delivery.id == told.delivery_id
+            if told.delivery_id is not None
+            else Delivery.provider_ref == told.provider_ref
+        )
+    )
+    applied = False
+    if delivery_id is not None and told.status is not None:
+        below = [status for status, rank in RANK.items() if rank < RANK[told.status]]
+        values: dict[str, object] = {
+            "status": told.status,
+            "provider_ref": func.coalesce(Delivery.provider_ref, told.provider_ref),
+            "accepted_at": func.coalesce(Delivery.accepted_at, told.received_at),
+        }
+        if told.error_code is not None:
+            values["error_code"] = told.error_code
+        if told.status in (DeliveryStatus.DELIVERED, DeliveryStatus.READ):
+            values["delivered_at"] = func.coalesce(Delivery.delivered_at, told.received_at)
+            values["error_code"] = None
+        raised = (
+            update(Delivery)
+            .where(Delivery.id == delivery_id, Delivery.status.in_(below))
+            # A receipt for another message than the one we know of says nothing about ours.
+            .where(or_(Delivery.provider_ref.is_(None), Delivery.provider_ref == told.provider_ref))
+            .values(**values)
+            .returning(Delivery.id)
+        )
+        applied = session.scalar(raised) is not None
+    session.add(
+        Receipt(delivery_id=delivery_id, provider_ref=told.provider_ref, told=told.told,
+                error_code=told.error_code, received_at=told.received_at, applied=applied)
+    )  # fmt: skip
+    return delivery_id
+
+
+def latest_prompt(session: Session, caregiver_id: int, before: datetime, since: datetime) -> Delivery | None:
+    """Return the newest prompt that had left for a caregiver by an instant, and not before another; or None."""
+    left = [DeliveryStatus.ACCEPTED, DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ,
+            DeliveryStatus.UNKNOWN, DeliveryStatus.SENDING]  # fmt: skip
+    query = (
+        select(Delivery)
+        .where(
+            Delivery.caregiver_id == caregiver_id,
+            Delivery.kind == Kind.PROMPT,
+            Delivery.status.in_(left),
+            Delivery.due_at <= before,
+            Delivery.due_at >= since,
+        )
+        .order_by(Delivery.due_at.desc(), Delivery.id.desc())
+        .limit(1)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def counts_on(session: Session, local_day: date) -> dict[tuple[Kind, DeliveryStatus, Reason | None], int]:
+    """Return how many deliveries of a local day stand where."""
+    query = (
+        select(Delivery.kind, Delivery.status, Delivery.reason, func.count())
+        .where(Delivery.local_day == local_day)
+        .group_by(Delivery.kind, Delivery.status, Delivery.reason)
+    )
+    return {(kind, status, reason): count for kind, status, reason, count in session.execute(query).tuples()}
+
+
+def of_caregivers(session: Session, caregiver_ids: Iterable[int], limit: int) -> Sequence[Delivery]:
+    """Return the newest deliveries of some caregivers, latest first."""
+    query = (
+        select(Delivery)
+        .where(Delivery.caregiver_id.in_(list(caregiver_ids)))
+        .order_by(Delivery.due_at.desc(), Delivery.id.desc())
+        .limit(limit)
+    )
+    return session.scalars(query).all()
