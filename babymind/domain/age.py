@@ -238,22 +238,25 @@ def describe(known: Dates, day: date) -> str:
             return f"{weeks(TERM_DAYS + age_day)} weeks of pregnancy"
         return "due today" if age_day == 0 else f"{_count(age_day, 'day')} past the due date"
     lived = chronological_age_days(known.birth, day)
-    said = "born today" if lived == 0 else f"{_age(lived)} old"
+    said = "born today" if lived == 0 else f"{_age(known.birth.born_on, day)} old"
     if not known.birth.preterm or day >= second_birthday(known.birth.born_on):
         return said
     born_at = f"born at {weeks(known.birth.gestation_days)}"
     if stage is Stage.EARLY:
         return f"{said}, {born_at}, {weeks(known.birth.gestation_days + lived)} weeks by now"
-    return f"{said}, {_age(corrected_age_days(known.birth, day))} corrected, {born_at}"
+    return f"{said}, {_age(known.birth.due_on, day)} corrected, {born_at}"
 
 
-def _age(days: int) -> str:
+def _age(zero: date, day: date) -> str:
+    """Say an age in days, weeks or calendar months, as parents count it."""
+    days = (day - zero).days
     if days < 28:
         return _count(days, "day")
     if days < 112:
         whole, rest = divmod(days, 7)
         return _count(whole, "week") + (f" {_count(rest, 'day')}" if rest else "")
-    return f"{int(days / 30.4375)} months ({days} days)"
+    months = (day.year - zero.year) * 12 + day.month - zero.month - (day.day < zero.day)
+    return f"{months} months ({days} days)"
 
 
 def _count(number: int, thing: str) -> str:

@@ -7,17 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from rapidfuzz import fuzz, process
 
 from babymind.domain.age import AgeBasis, Stage
-from babymind.library.bank import Library, place_of
+from babymind.library.bank import Library, Place, place_of
 from babymind.library.readability import grade
 from babymind.library.rulebook import Rulebook, plain
 from babymind.library.values import DAILY, STAGE_DAYS, ContentKind, Item
 
 Told = tuple[Item, str]  # the item that a finding is about, and how to mend it
 
-THEMES = frozenset(
-    "voice faces touch smell-taste sleep crying turn-taking feelings joint-attention memory objects number language "
-    "gestures movement attachment peers humour self play caregiver mind-mindedness".split()
-)
+THEMES = {
+    "voice", "faces", "touch", "smell-taste", "sleep", "crying", "turn-taking", "feelings", "joint-attention",
+    "memory", "objects", "number", "language", "gestures", "movement", "attachment", "peers", "humour", "self",
+    "play", "caregiver", "mind-mindedness",
+}  # fmt: skip
 DEFAULT_LOCALE = "en-GB"
 MOST_THEMES = 2
 THEME_DAYS = 14
@@ -76,7 +77,7 @@ def id_used_twice(library: Library) -> Iterator[Told]:
     for item in library.items:
         other = first.setdefault((item.key, item.locale), item)
         if other is not item:
-            yield item, f"This id is already used at {other.file}:{other.line}; choose another."
+            yield item, f"This id is already used by {_at(other)}; choose another."
 
 
 def day_used_twice(library: Library) -> Iterator[Told]:
@@ -85,11 +86,7 @@ def day_used_twice(library: Library) -> Iterator[Told]:
     for item in _live(library):
         other = item if item.spare else first.setdefault(place_of(item), item)
         if other is not item:
-            yield (
-                item,
-                f"Day {item.day} already has {other.key} ({other.file}:{other.line}); move one, or mark one "
-                "'spare: true'.",
-            )
+            yield item, f"Day {item.day} already has {_at(other)}; move one, or mark one 'spare: true'."
 
 
 def withdrawn(library: Library) -> Iterator[Told]:
@@ -117,11 +114,9 @@ def theme_spread(library: Library) -> Iterator[Told]:
     for (_, _, theme), run_days in runs.items():
         for (first, earlier), (day, item) in zip(run_days, run_days[MOST_OF_A_THEME:], strict=False):
             if day - first < THEME_DAYS:
-                yield (
-                    item,
-                    f"The theme '{theme}' comes more than {MOST_OF_A_THEME} times in the {THEME_DAYS} days from "
-                    f"{earlier.key} (day {first}); move it or choose another theme.",
-                )
+                too_often = f"comes more than {MOST_OF_A_THEME} times in {THEME_DAYS} days"
+                since = f"since {earlier.key} on day {first}"
+                yield item, f"The theme '{theme}' {too_often}, {since}; move it or choose another theme."
 
 
 def used_twice(library: Library, book: Rulebook) -> Iterator[Told]:
@@ -129,7 +124,7 @@ def used_twice(library: Library, book: Rulebook) -> Iterator[Told]:
     facts = [item for item in _live(library) if item.kind is ContentKind.FACT]
     for item, other, likeness in _alike(facts, book):
         same = "the same as" if likeness == 100 else f"{likeness:.0f}% like"
-        yield item, f"This text is {same} {other.key} ({other.file}:{other.line}); write another fact."
+        yield item, f"This text is {same} {_at(other)}; write another fact."
 
 
 def prompt_repeated(library: Library, book: Rulebook) -> Iterator[Told]:
@@ -138,11 +133,8 @@ def prompt_repeated(library: Library, book: Rulebook) -> Iterator[Told]:
     for item, other, likeness in _alike(prompts, book):
         apart = least_days_apart(other, item)
         if apart is not None and apart <= REPEAT_DAYS:
-            yield (
-                item,
-                f"{likeness:.0f}% like {other.key} ({other.file}:{other.line}), which the same family may get {apart} "
-                "days before or after; ask about something else.",
-            )
+            met = f"which the same family may get {apart} days before or after"
+            yield item, f"{likeness:.0f}% like {_at(other)}, {met}; ask about something else."
 
 
 def reading_grade_of_file(library: Library) -> Iterator[Told]:
@@ -154,15 +146,12 @@ def reading_grade_of_file(library: Library) -> Iterator[Told]:
         found = grade(_unbraced(item.text) for item in items)
         if found > FILE_GRADE:
             hardest = max(items, key=lambda item: grade([_unbraced(item.text)]))
-            yield (
-                hardest,
-                f"The file reads at grade {found:.1f}, at most {FILE_GRADE}; simplify its hardest texts, first this.",
-            )
+            most = f"The file reads at grade {found:.1f}, at most {FILE_GRADE}"
+            yield hardest, f"{most}; simplify its hardest texts, first this one."
 
 
-def gaps(library: Library) -> list[tuple[str, ContentKind, Stage, int]]:
-    """Return the days of the programme that have no item, in every locale that has items."""
-    locales = sorted({item.locale for item in library.items}) or [DEFAULT_LOCALE]
+def gaps(library: Library, locales: Iterable[str]) -> list[Place]:
+    """Return the days of the programme that have no item."""
     return [
         (locale, kind, stage, day)
         for locale in locales
@@ -171,6 +160,11 @@ def gaps(library: Library) -> list[tuple[str, ContentKind, Stage, int]]:
         for day in range(first, last + 1)
         if library.item_on(locale, kind, stage, day) is None
     ]
+
+
+def locales_of(library: Library) -> list[str]:
+    """Return the locales that have items, or the one that every bank has to have."""
+    return sorted({item.locale for item in library.items}) or [DEFAULT_LOCALE]
 
 
 def least_days_apart(one: Item, other: Item) -> int | None:
@@ -204,14 +198,16 @@ def _alike(items: Sequence[Item], book: Rulebook) -> Iterator[tuple[Item, Item, 
     topics = [{*each} - book.small_words for each in words]
     for index, item in enumerate(items):
         # Sorted words under a plain ratio: rapidfuzz's token-sort ratio, with the sorting done once.
-        close = process.extract(
-            texts[index], texts[:index], scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None
-        )
+        close = process.extract(texts[index], texts[:index], scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None)
         for _, likeness, earlier in close:
             shared = len(topics[index] & topics[earlier]) / max(1, len(topics[index] | topics[earlier]))
             same_topic = shared >= SAME_TOPIC or likeness >= VERY_ALIKE
             if same_topic and items[earlier].locale == item.locale:
                 yield item, items[earlier], likeness
+
+
+def _at(item: Item) -> str:
+    return f"{item.key} ({item.file}:{item.line})"
 
 
 def _unbraced(template: str) -> str:

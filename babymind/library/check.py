@@ -13,6 +13,7 @@ from babymind.library.draft import draft_of
 from babymind.library.parts import read_parts
 from babymind.library.reading import FormatError
 from babymind.library.rulebook import Rulebook, load_rulebook
+from babymind.library.schemas import against_schemas
 from babymind.library.values import (
     DAILY,
     STAGE_DAYS,
@@ -26,6 +27,7 @@ from babymind.library.values import (
 
 NOTICES = frozenset({"withdrawn", "signpost-stale", "review-due"})
 
+Judgeable = Item | Message | Signpost | KeywordEntry
 Judged = Iterator[tuple[str, Iterable[str]]]  # a rule's name, and what it found
 
 
@@ -67,6 +69,8 @@ def check(root: Path, today: date) -> Report:
         findings.append(error.finding)
     else:
         findings += _over_texts(library, book)
+    unreadable = [finding.file for finding in findings if finding.rule == "format"]
+    findings += against_schemas(root, skip=unreadable)
     return Report(counts=_counts(library, findings), findings=tuple(sorted(findings)))
 
 
@@ -126,6 +130,7 @@ def _message_rules(message: Message, library: Library, book: Rulebook) -> Judged
     yield "message-values", message_rules.values(message, book)
     yield "message-must-say", message_rules.must_say(message)
     yield "sensitive-exclamation", message_rules.exclamation(message)
+    yield "sensitive-name", message_rules.named(message)
     yield "signpost-unknown", message_rules.signposts_known(message, library)
     says = {signpost.key: signpost.say for signpost in library.signposts}
     signposts = " ".join(says.get(key, "") for key in message.signposts)
@@ -178,7 +183,7 @@ def _over_bank(library: Library, root: Path) -> Iterator[Finding]:
 
 def _gaps(library: Library, root: Path) -> Iterator[Finding]:
     """Days without content, one finding for each run of them."""
-    numbered = enumerate(calendar_rules.gaps(library))
+    numbered = enumerate(calendar_rules.gaps(library, calendar_rules.locales_of(library)))
     for _, run in groupby(numbered, key=lambda each: (each[1][:3], each[1][3] - each[0])):
         places = [place for _, place in run]
         locale, kind, stage, first = places[0]
@@ -188,7 +193,9 @@ def _gaps(library: Library, root: Path) -> Iterator[Finding]:
         yield Finding(file=f"{root.name}/{kind}s/{locale}", line=1, item="", rule="day-missing", message=told)
 
 
-def _findings(text: Item | Message | Signpost | KeywordEntry, judged: Iterable[tuple[str, Iterable[str]]]) -> Iterator[Finding]:
+def _findings(
+    text: Item | Message | Signpost | KeywordEntry, judged: Iterable[tuple[str, Iterable[str]]]
+) -> Iterator[Finding]:
     key = text.keyword if isinstance(text, KeywordEntry) else text.key
     for rule, messages in judged:
         for message in messages:

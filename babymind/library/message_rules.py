@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from babymind.domain.reply import Keyword, folded, read_keyword
-from babymind.domain.wording import placeholders
+from babymind.domain.wording import BABY_PLACEHOLDERS, placeholders
 from babymind.errors import InvalidInputError
 from babymind.library.bank import SIGNPOST_REFUSED_DAYS, SIGNPOST_STALE_DAYS, Library
 from babymind.library.draft import Draft
@@ -13,10 +13,11 @@ from babymind.library.values import KeywordEntry, Message, Signpost
 from babymind.library.wording_rules import septets
 
 # The messages that the service sends by name, in every locale.
-REQUIRED = frozenset(
-    "welcome consent-messaging consent-research stop start help pause resume time born loss arrived "
-    "birth-congratulations upload-link unknown-number condolence crisis programme-end".split()
-)
+REQUIRED = {
+    "welcome", "consent-messaging", "consent-research", "stop", "start", "help", "pause", "resume", "time", "born",
+    "loss", "arrived", "birth-congratulations", "upload-link", "unknown-number", "condolence", "crisis",
+    "programme-end",
+}  # fmt: skip
 ONE_SMS = frozenset({"stop", "start", "help"})
 MUST_SAY = {
     "welcome": ("{service}", "{reading_hours}", "emergency", "STOP", "HELP"),
@@ -84,30 +85,45 @@ def exclamation(message: Message) -> Iterator[str]:
         yield "A sensitive message has no exclamation mark; end with a full stop."
 
 
+def named(message: Message) -> Iterator[str]:
+    """A baby's name in a message to somebody who may be grieving."""
+    try:
+        used = placeholders(message.text) & BABY_PLACEHOLDERS
+    except InvalidInputError:
+        return
+    if message.sensitive and used:
+        yield f"A sensitive message names no baby; write it without {{{min(used)}}}."
+
+
 def signposts_known(message: Message, library: Library) -> Iterator[str]:
     """A signpost that does not exist, or that nobody has confirmed."""
     by_key = {signpost.key: signpost for signpost in library.signposts}
     for key in message.signposts:
         if key not in by_key:
             yield f"'{key}' is not in signposts.yaml; check the spelling."
-        elif by_key[key].unchecked:
+        elif by_key[key].checked_on is None:
             yield f"'{key}' is marked unchecked and is never sent; confirm it first, or name another."
 
 
 def signpost_stale(signpost: Signpost, today: date) -> Iterator[str]:
     """A signpost to confirm soon (a notice)."""
-    days = (today - signpost.checked_on).days
-    if not signpost.unchecked and SIGNPOST_STALE_DAYS <= days < SIGNPOST_REFUSED_DAYS:
-        yield f"Checked {days} days ago; ring or open it and date it, before it is refused at {SIGNPOST_REFUSED_DAYS}."
+    days = _days_since_check(signpost, today)
+    if SIGNPOST_STALE_DAYS <= days < SIGNPOST_REFUSED_DAYS:
+        left = SIGNPOST_REFUSED_DAYS - days
+        yield f"Checked {days} days ago; ring or open it and date it anew. In {left} days it is no longer sent."
 
 
 def signpost_refused(signpost: Signpost, today: date) -> Iterator[str]:
     """A signpost too old to send, or dated in the future."""
-    days = (today - signpost.checked_on).days
-    if not signpost.unchecked and days >= SIGNPOST_REFUSED_DAYS:
+    days = _days_since_check(signpost, today)
+    if days >= SIGNPOST_REFUSED_DAYS:
         yield f"Checked {days} days ago and no longer sent; ring or open it and date it anew."
     if days < 0:
         yield f"'checked_on' {signpost.checked_on} is in the future; write the day of the check."
+
+
+def _days_since_check(signpost: Signpost, today: date) -> int:
+    return 0 if signpost.checked_on is None else (today - signpost.checked_on).days
 
 
 def keyword_unknown(entry: KeywordEntry) -> Iterator[str]:

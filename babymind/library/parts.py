@@ -138,6 +138,7 @@ def _messages(top: Fields) -> Iterator[Message | FormatError]:
 
 
 def _signpost(entry: Fields) -> Signpost:
+    unchecked = entry.flag("unchecked", default=False)
     return Signpost(
         key=entry.text("id"),
         name=entry.text("name"),
@@ -147,9 +148,8 @@ def _signpost(entry: Fields) -> Signpost:
         nations=entry.texts("nations"),
         cost=entry.text("cost"),
         purpose=entry.text("for"),
-        checked_on=entry.day("checked_on"),
-        checked_by=entry.text("checked_by"),
-        unchecked=entry.flag("unchecked", default=False),
+        checked_on=None if unchecked else entry.day("checked_on"),
+        checked_by="" if unchecked else entry.text("checked_by"),
         file=entry.file,
         line=entry.line,
     )
@@ -184,7 +184,7 @@ def _keyword(entry: Fields) -> KeywordEntry:
     languages = entry.inside("words", "the words of a keyword")
     return KeywordEntry(
         keyword=entry.text("keyword"),
-        words=tuple(word for language in languages.keys() for word in languages.texts(language)),
+        words=tuple(word for language in languages.names for word in languages.texts(language)),
         must_match=entry.texts("must_match"),
         must_not_match=entry.texts("must_not_match"),
         file=entry.file,

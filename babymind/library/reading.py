@@ -129,8 +129,9 @@ class Fields:
         node = self._required(key)
         return Fields(node, self.file, kind)
 
-    def keys(self) -> tuple[str, ...]:
-        """Return the names of all fields, for a mapping whose names are data."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all fields, for a mapping whose names are data."""
         return tuple(self._nodes)
 
     def done(self) -> None:

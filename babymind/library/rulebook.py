@@ -85,7 +85,7 @@ def load_rulebook(root: Path) -> Rulebook:
         ),
         invitations=phrases(top.texts("invitations")),
         small_words=frozenset(top.texts("small_words")),
-        samples={name: samples.text(name) for name in samples.keys()},
+        samples={name: samples.text(name) for name in samples.names},
     )
     imperatives.done()
     top.done()

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from babymind.domain.age import ANTENATAL_FROM, OVERDUE_LAST_DAY, PROGRAMME_LAST_DAY, AgeBasis, Stage
+from babymind.domain.age import (
+    ANTENATAL_FROM,
+    OVERDUE_LAST_DAY,
+    PROGRAMME_LAST_DAY,
+    TERM_DAYS,
+    AgeBasis,
+    Stage,
+    weeks,
+)
 
 EARLY_LAST_DAY = 83
 
@@ -89,9 +97,8 @@ class Signpost:
     nations: tuple[str, ...]
     cost: str
     purpose: str
-    checked_on: date
+    checked_on: date | None  # None: known, but nobody has confirmed it; never sent
     checked_by: str
-    unchecked: bool  # known, but nobody has confirmed it: never sent
     file: str
     line: int
 
@@ -149,3 +156,25 @@ class Finding:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}"
         return " ".join(part for part in (f"{where}:", self.item, f"[{self.rule}]", self.message) if part)
+
+
+def age_words(stage: Stage, day: int) -> str:
+    """Return an age day as people say it: 30+2 weeks of pregnancy, 5 days overdue, 7 weeks 1 day."""
+    if stage is Stage.ANTENATAL:
+        return f"{weeks(TERM_DAYS + day)} weeks of pregnancy"
+    if stage is Stage.OVERDUE:
+        return "the due date" if day == 0 else f"{counted(day, 'day')} past the due date"
+    if stage is Stage.EARLY:
+        return f"{_lived(day)} after an early birth"
+    return f"{_lived(day)} old"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: 1 day, 2 days."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _lived(day: int) -> str:
+    whole, rest = divmod(day, 7)
+    parts = [counted(whole, "week")] * (whole > 0) + [counted(rest, "day")] * (rest > 0 or whole == 0)
+    return " ".join(parts)

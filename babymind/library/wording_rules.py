@@ -32,17 +32,22 @@ _ONE_BEFORE = re.compile(rf"(?:(?P<before>[\w'}}]+) )?\b(?P<verb>(?:is|was|has|d
 _MANY_BEFORE = re.compile(rf"(?:(?P<before>[\w'}}]+) )?\b(?P<verb>are|have|were|do) {_BABY}", re.IGNORECASE)
 _SWAPPED = re.compile(rf"{_BABY} (?:(?:{_ADVERBS}) )*\{{((?:are|have|were|do|[a-z]+[^s|])\|[a-z]+s)\}}")
 # After these the baby is not the subject ("from {baby} feels"), or the verb does not change ("might {baby} have").
-_NOT_SUBJECT = frozenset(
-    "about after around as at before behind beside between by for from in into like near of on over than to towards "
-    "with without and or".split()
+_NOT_SUBJECT = (
+    "about|after|around|as|at|before|behind|beside|between|by|for|from|in|into|like|near|of|on|over|than|to|towards|"
+    "with|without|and|or"
 )
-_UNCHANGING = _NOT_SUBJECT | frozenset(
-    "may might can could will would shall should must did do does help helps let lets make makes made see watch} "
-    "do} let} have}".split()
+_UNCHANGING = (
+    f"{_NOT_SUBJECT}|may|might|can|could|will|would|shall|should|must|did|do|does|helps?|lets?|makes?|made|see|saw|"
+    "watch|hear|(?:do|let|have|make|help|see)\\}"
 )
-_OWNERS = frozenset("i you we they people who to parents babies mothers fathers carers".split())
+_OWNERS = "i|you|we|they|people|who|to|parents|babies|mothers|fathers|carers"
 _THEY_ONE = re.compile(
-    r"\{[Tt]hey\} ((?:is|was|has|does)(?:n't)?)\b|\{[Tt]hey\} (\{[^{}|]+\|[^{}|]+\})|\b((?:is|was|has|does)(?:n't)?) \{they\}"
+    r"\{[Tt]hey\} (?:(?:is|was|has|does)(?:n't)?\b|\{[^{}|]+\|[^{}|]+\})|\b(?:is|was|has|does)(?:n't)? \{they\}"
+)
+# What a baby has one of: twins have two.
+_ONE_EACH = re.compile(
+    r"\{(?:[Tt]heir|[Bb]abys)\} (?:(?:own|whole|very|little|small|new|busy) )*"
+    r"(?P<thing>mind|face|head|nose|mouth|chin|tummy|body|brain|heart)\b"
 )
 _EXTRA = re.compile(r"  |\s[.,;:?!]|\n")
 
@@ -62,17 +67,22 @@ def placeholder_unknown(text: Item | Message) -> Iterator[str]:
 
 
 def choice_missing(text: Item | Message) -> Iterator[str]:
-    """A verb that reads wrong for twins, or for one baby."""
-    patterns = ((_ONE_AFTER, _NOT_SUBJECT), (_MANY_AFTER, _UNCHANGING), (_ONE_BEFORE, ()), (_MANY_BEFORE, _OWNERS))
+    """A word that reads wrong for twins, or for one baby."""
+    patterns = ((_ONE_AFTER, _NOT_SUBJECT), (_MANY_AFTER, _UNCHANGING), (_ONE_BEFORE, ""), (_MANY_BEFORE, _OWNERS))
     for pattern, excused in patterns:
         for found in pattern.finditer(text.text):
-            if (found["before"] or "").lower() not in excused:
+            before = found["before"]
+            if before is None or not re.fullmatch(excused, before, re.IGNORECASE):
                 yield (
                     f"'{found.group(0)}' reads wrong for one baby or for twins; write '{found['verb']}' as a choice, "
                     "such as {is|are}."
                 )
     for found in _SWAPPED.finditer(text.text):
         yield f"In {{{found.group(1)}}} the word for one baby comes first; swap the two."
+    for found in _ONE_EACH.finditer(text.text):
+        thing = found["thing"]
+        more = "bodies" if thing == "body" else f"{thing}s"
+        yield f"Twins have two: mend '{found.group(0)}' with the choice {{{thing}|{more}}}."
     for found in _THEY_ONE.finditer(text.text):
         yield f"After {{they}} the verb is always plural and needs no choice; mend '{found.group(0)}'."
 

@@ -41,6 +41,7 @@ from babymind.store.deliveries import Candidate, Claim, Ending, Result
 log = structlog.get_logger()
 
 BATCH = 100
+PREVIEW = 10_000
 LEASE_SECONDS = 120  # longer than any call to the provider may take
 THROTTLED_SECONDS = 5
 CONFIGURATION_SECONDS = 300
@@ -65,6 +66,16 @@ def deliver_due(ctx: Context, *, limit: int | None = None) -> Counter[DeliverySt
     Two workers may do this at once: a row belongs to the one whose lease it carries.
     """
     return _Run(ctx, limit).run()
+
+
+def preview(ctx: Context) -> Counter[DeliveryStatus]:
+    """Judge what is due as a claim would, and change nothing; what would go counts as ``sending``."""
+    now = utc_now()
+    with ctx.readers.begin() as session:
+        candidates = deliveries.due_for_claim(session, now, PREVIEW)
+        judged = [judge(candidate, now) for candidate in candidates]
+        session.rollback()
+    return Counter(DeliveryStatus.SENDING if one == SEND else one.status or DeliveryStatus.PLANNED for one in judged)
 
 
 def sweep(ctx: Context) -> None:

@@ -16,12 +16,13 @@ CHUNK_CAREGIVERS = 10_000  # a transaction each, so that no lock is held for lon
 Planned = Counter[Reason | None]  # by reason for not sending; None is what will be sent
 
 
-def plan_due(ctx: Context, *, everything: bool = False) -> Planned:
+def plan_due(ctx: Context, *, everything: bool = False, dry_run: bool = False) -> Planned:
     """Plan today in every zone in which today is not planned yet.
 
     Args:
         ctx: The installation.
         everything: Plan also what was planned once already; it finds what is missing and doubles nothing.
+        dry_run: Count what would be planned, and roll it back.
     """
     now = utc_now()
     with ctx.readers.begin() as session:
@@ -33,11 +34,11 @@ def plan_due(ctx: Context, *, everything: bool = False) -> Planned:
         ]
     planned: Planned = Counter()
     for zone, today in todo:
-        planned += plan_zone(ctx, zone, today)
+        planned += plan_zone(ctx, zone, today, dry_run=dry_run)
     return planned
 
 
-def plan_zone(ctx: Context, zone: str, day: date) -> Planned:
+def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> Planned:
     """Plan one local day of one zone, in chunks of caregivers."""
     planned: Planned = Counter()
     with ctx.readers.begin() as session:
@@ -47,11 +48,14 @@ def plan_zone(ctx: Context, zone: str, day: date) -> Planned:
         with ctx.sessions.begin() as session:
             upto = planning.chunk_end(session, zone, after, CHUNK_CAREGIVERS)
             if upto is None:
-                planning.mark_planned(session, zone, day, utc_now())
+                if not dry_run:
+                    planning.mark_planned(session, zone, day, utc_now())
                 return planned
             chunk = planning.Chunk(zone=zone, local_day=day, instants=instants, after=after, upto=upto)
             for kind in SLOTS:
                 planned += planning.plan_chunk(session, kind, chunk)
+            if dry_run:
+                session.rollback()
         after = upto
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 _FICTION = re.compile(r"\+(?:447700900[0-9]{3}|1[2-9][0-9]{2}55501[0-9]{2})")
 
 _GSM_7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"  # noqa: RUF001 - the alphabet of GSM 03.38
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _TWICE = frozenset("^{}\\[~]|€\f")  # these cost an escape character

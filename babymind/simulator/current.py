@@ -9,4 +9,4 @@ from babymind.simulator.state import Exchange
 
 def exchange() -> Exchange:
     """Return the provider of the current request."""
-    return cast(Exchange, current_app.extensions["exchange"])
+    return cast("Exchange", current_app.extensions["exchange"])

@@ -144,9 +144,7 @@ class FaultPlan:
         """Let everything work again."""
         self.set(())
 
-    def take(
-        self, *names: FaultName, number: str | None = None, any_request: bool = False
-    ) -> Fault | None:
+    def take(self, *names: FaultName, number: str | None = None, any_request: bool = False) -> Fault | None:
         """Return the fault that strikes now, if one of these does, and count it."""
         if not self._standing:  # the usual case, kept free of the lock
             return None
@@ -199,6 +197,5 @@ def named_plan(name: str) -> tuple[Fault, ...]:
     # Different primes, so that over a long run the faults meet in every combination.
     primes = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
     return tuple(
-        Fault(name=fault, times=None, every=every, seconds=0.2)
-        for fault, every in zip(chosen, primes, strict=False)
+        Fault(name=fault, times=None, every=every, seconds=0.2) for fault, every in zip(chosen, primes, strict=False)
     )

@@ -125,9 +125,7 @@ class Life:
         if not done and tries_left > 1:
             self._later(lambda: self._post_incoming(sid, fields, token, tries_left - 1))
 
-    def _succeeds(
-        self, url: str, fields: Mapping[str, str], token: str, *, forged: bool = False
-    ) -> tuple[bool, int]:
+    def _succeeds(self, url: str, fields: Mapping[str, str], token: str, *, forged: bool = False) -> tuple[bool, int]:
         """Post once; says whether there is no reason to try again, and the HTTP status (0 for no answer)."""
         try:
             status = self._poster.post(url, fields, token=token, forged=forged)

@@ -181,9 +181,7 @@ def _address(phone: Phone) -> str:
     return url_for("pages.conversation", digits=phone.number.removeprefix("+"))
 
 
-def _page(
-    phone: Phone | None, *, error: str | None = None, adding_error: str | None = None, draft: str = ""
-) -> str:
+def _page(phone: Phone | None, *, error: str | None = None, adding_error: str | None = None, draft: str = "") -> str:
     bubbles, more = _bubbles(phone) if phone else ([], False)
     chosen = phone.number.removeprefix("+") if phone else None
     return render_template(

@@ -4,15 +4,16 @@ import logging
 import threading
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
-import waitress  # type: ignore[import-untyped]  # ships no types
+import waitress
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
 from babymind.errors import ConfigurationError, InvalidInputError
 from babymind.simulator import current
+from babymind.simulator.access import is_this_machine
 from babymind.simulator.config import is_loopback
+from babymind.simulator.creation import Creation
 from babymind.simulator.faults import Fault
 from babymind.simulator.pages import pages
 from babymind.simulator.rest import rest
@@ -30,12 +31,13 @@ def create_simulator(exchange: Exchange) -> Flask:
     app.register_blueprint(pages)
     app.before_request(_only_this_machine)
     app.add_url_rule("/simulator/faults", view_func=faults, methods=["GET", "POST", "DELETE"])
+    app.wsgi_app = Creation(app.wsgi_app, exchange)  # type: ignore[method-assign]  # as Flask documents it
     return app
 
 
 def _only_this_machine() -> Response | None:
     """Refuse a request under another name, or from another site's page: both come through a browser's back."""
-    if not is_loopback(urlsplit(f"//{request.host}").hostname):
+    if not is_this_machine(request.host):
         return Response("The simulator answers on this machine only", 403, content_type="text/plain")
     origin = request.headers.get("Origin")
     if request.method not in {"GET", "HEAD"} and origin is not None and origin != request.host_url.rstrip("/"):
@@ -62,9 +64,7 @@ def faults() -> ResponseReturnValue:
 class SimulatorServer:
     """The simulator on a port of this machine, in threads of its own; also a context manager."""
 
-    def __init__(
-        self, exchange: Exchange, *, host: str = "127.0.0.1", port: int = 0, threads: int = 8
-    ) -> None:
+    def __init__(self, exchange: Exchange, *, host: str = "127.0.0.1", port: int = 0, threads: int = 8) -> None:
         """Prepare; port 0 takes any free one.
 
         Raises:

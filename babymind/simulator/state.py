@@ -185,9 +185,7 @@ class Exchange:
 
     # What people with phones do
 
-    def receive(
-        self, from_: str, to: str | None, body: str, media: Sequence[tuple[str, bytes]] = ()
-    ) -> Message:
+    def receive(self, from_: str, to: str | None, body: str, media: Sequence[tuple[str, bytes]] = ()) -> Message:
         """Take a text from a phone, and call the messages webhook in the background.
 
         Args:
@@ -323,13 +321,15 @@ class Exchange:
         """Keep or lift a STOP, answer as the provider does, and say what was understood."""
         sender = self.config.number
         word = keyword(message.body, opted_out=self.is_opted_out(message.phone))
-        changed = {
-            OptOut.STOP: lambda: self._storage.opt_out(message.phone, sender),
-            OptOut.START: lambda: self._storage.opt_in(message.phone, sender),
-            OptOut.HELP: lambda: True,
-        }
+        match word:
+            case OptOut.STOP:
+                changed = self._storage.opt_out(message.phone, sender)
+            case OptOut.START:
+                changed = self._storage.opt_in(message.phone, sender)
+            case _:
+                changed = word is not None
         # The provider confirms a change once; somebody who had stopped already hears nothing more.
-        if word is not None and changed[word]() and self.config.provider_answers_optout:
+        if word is not None and changed and self.config.provider_answers_optout:
             self._storage.add(
                 Message(
                     sid=new_sid("SM"),

@@ -74,6 +74,7 @@ class Storage:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(_SCHEMA)
+        self._opted_out = set(self._connection.execute("SELECT phone, sender FROM opted_out"))
 
     def close(self) -> None:
         """Close the file."""
@@ -114,12 +115,8 @@ class Storage:
             try:
                 self._connection.execute(_INSERT, row)
                 self._connection.executemany(
-                    "INSERT INTO media (sid, message_sid, content_type, created_at, content)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    [
-                        (m.sid, m.message_sid, m.content_type, _number(m.created_at), content)
-                        for m, content in media
-                    ],
+                    "INSERT INTO media (sid, message_sid, content_type, created_at, content) VALUES (?, ?, ?, ?, ?)",
+                    [(m.sid, m.message_sid, m.content_type, _number(m.created_at), content) for m, content in media],
                 )
             except BaseException:
                 self._connection.execute("ROLLBACK")
@@ -191,10 +188,9 @@ class Storage:
     def media_of(self, message_sids: Iterable[str]) -> list[Media]:
         """Return the files of some messages, in order."""
         sids = tuple(message_sids)
-        sql = (
-            "SELECT sid, message_sid, content_type, created_at FROM media"
-            f" WHERE message_sid IN ({', '.join('?' * len(sids))}) ORDER BY position"  # noqa: S608 - placeholders only
-        )
+        marks = ", ".join("?" * len(sids))
+        sql = f"SELECT sid, message_sid, content_type, created_at FROM media WHERE message_sid IN ({marks})"  # noqa: S608 - placeholders only
+        sql += " ORDER BY position"
         return [_media(row) for row in self._read(sql, sids)]
 
     def media(self, sid: str) -> tuple[Media, bytes] | None:
@@ -211,22 +207,23 @@ class Storage:
                 "DELETE FROM media WHERE sid = ? AND message_sid = ?", (sid, message_sid)
             ).rowcount
             if gone:
-                self._connection.execute(
-                    "UPDATE message SET num_media = num_media - 1 WHERE sid = ?", (message_sid,)
-                )
+                self._connection.execute("UPDATE message SET num_media = num_media - 1 WHERE sid = ?", (message_sid,))
         return bool(gone)
 
     def opt_out(self, phone: str, sender: str) -> bool:
         """Keep a STOP; False where it was kept already."""
-        return self._write("INSERT OR IGNORE INTO opted_out VALUES (?, ?)", (phone, sender))
+        kept = self._write("INSERT OR IGNORE INTO opted_out VALUES (?, ?)", (phone, sender))
+        self._opted_out.add((phone, sender))
+        return kept
 
     def opt_in(self, phone: str, sender: str) -> bool:
         """Lift a STOP; False where there was none."""
+        self._opted_out.discard((phone, sender))
         return self._write("DELETE FROM opted_out WHERE phone = ? AND sender = ?", (phone, sender))
 
     def opted_out(self, phone: str, sender: str) -> bool:
-        """Say whether a STOP is in force."""
-        return bool(self._read("SELECT 1 FROM opted_out WHERE phone = ? AND sender = ?", (phone, sender)))
+        """Say whether a STOP is in force; asked before every message, so it is kept at hand."""
+        return (phone, sender) in self._opted_out
 
     def add_phone(self, phone: Phone) -> None:
         """Keep a phone, or give a known one another label and zone."""
@@ -308,6 +305,4 @@ def _message(row: Sequence[Any]) -> Message:
 
 
 def _media(row: Sequence[Any]) -> Media:
-    return Media(
-        sid=row[0], message_sid=row[1], content_type=row[2], created_at=_EPOCH + row[3] * _MICROSECOND
-    )
+    return Media(sid=row[0], message_sid=row[1], content_type=row[2], created_at=_EPOCH + row[3] * _MICROSECOND)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from socket import MSG_PEEK
 from urllib.parse import urlencode, urlsplit
 
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # ships no types
+from twilio.request_validator import RequestValidator
 
 from babymind.errors import BabyMindError
 from babymind.simulator.config import SimulatorConfig
@@ -39,7 +39,7 @@ class Poster:
         Raises:
             WebhookFailedError: Nobody answered.
         """
-        secret = "somebody-elses-token" if forged else self._config.auth_token  # noqa: S105 - made up
+        secret = "somebody-elses-token" if forged else self._config.auth_token
         headers = {
             "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
             "User-Agent": "TwilioProxy/1.1",

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import pytest
-from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-untyped]  # ships no types
-from twilio.rest import Client  # type: ignore[import-untyped]  # ships no types
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
 
 from babymind.simulator.config import SimulatorConfig
 from babymind.simulator.server import SimulatorServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]  # ships no types
+from twilio.base.exceptions import TwilioRestException
 
 from babymind.errors import ConfigurationError
 from babymind.simulator.config import SimulatorConfig
@@ -42,9 +42,7 @@ def test_a_message_is_created_and_travels_until_it_is_delivered(client: Any, exc
     assert fetched.account_sid == ACCOUNT
 
 
-def test_a_messaging_service_accepts_first_and_chooses_its_sender_later(
-    client: Any, exchange: Exchange
-) -> None:
+def test_a_messaging_service_accepts_first_and_chooses_its_sender_later(client: Any, exchange: Exchange) -> None:
     created = client.messages.create(to=SAM, messaging_service_sid=SERVICE, body="Hello")
     assert exchange.settle()
     fetched = client.messages(created.sid).fetch()
@@ -272,7 +270,9 @@ def test_the_bytes_of_a_file_need_the_token(server: SimulatorServer, exchange: E
     answer = requests.get(url, auth=(ACCOUNT, TOKEN), timeout=5)
     assert answer.content == b"\x89PNG bytes"
     assert answer.headers["Content-Type"] == "image/png"
-    assert requests.get(url.replace(message.sid, "MM" + "0" * 32), auth=(ACCOUNT, TOKEN), timeout=5).status_code == 404
+    assert (
+        requests.get(url.replace(message.sid, "MM" + "0" * 32), auth=(ACCOUNT, TOKEN), timeout=5).status_code == 404
+    )
 
 
 def test_a_file_can_be_behind_a_redirect_to_another_host(config: SimulatorConfig) -> None:
@@ -329,7 +329,7 @@ def test_what_was_on_its_way_goes_on_after_a_restart(config: SimulatorConfig, tm
         {"connect_to": "https://127.0.0.1"},
     ],
 )
-def test_an_odd_configuration_is_refused(config: SimulatorConfig, changes: dict[str, str]) -> None:
+def test_an_odd_configuration_is_refused(config: SimulatorConfig, changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         replace(config, **changes)
 

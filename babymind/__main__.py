@@ -1,0 +1,5 @@
+"""``python -m babymind`` is the ``babymind`` command."""
+
+from babymind.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""From settings to a context: the one place that picks the database, channel, engine, media store and library."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Engine
+
+from babymind.channels.twilio import TwilioAccount, TwilioChannel
+from babymind.clock import utc_now
+from babymind.config import Settings
+from babymind.engine.inline import InlineEngine
+from babymind.errors import ConfigurationError
+from babymind.library.bank import Library
+from babymind.library.commands import default_root
+from babymind.media.files import ObjectMediaStore
+from babymind.services.context import Context
+from babymind.store import schema
+from babymind.store.base import make_engine, make_readers, make_sessions
+from babymind.store.sealing import Vault
+
+
+def build(settings: Settings, *, content: Path | None = None, need_schema: bool = True) -> Context:
+    """Return the context of an installation.
+
+    Args:
+        settings: What differs between installations.
+        content: The content folder; the project's own, if not said.
+        need_schema: Refuse a database that is not at the revision of this code.
+
+    Raises:
+        ConfigurationError: Something cannot be used; the text names the setting or the command to run.
+        ContentError: A file under content/ is bad.
+    """
+    database = make_engine(settings.database_url)
+    if need_schema:
+        _require_schema(database)
+    return Context(
+        database=database,
+        sessions=make_sessions(database),
+        readers=make_readers(database),
+        vault=Vault(settings.data_keys),
+        channel=TwilioChannel(
+            TwilioAccount(
+                account_sid=settings.twilio_account_sid,
+                auth_token=settings.twilio_auth_token,
+                public_url=settings.public_url,
+                messaging_service_sid=settings.twilio_messaging_service_sid,
+                from_number=settings.twilio_from,
+                api_base_url=settings.twilio_api_base_url,
+                simulated=settings.channel == "simulator",
+            )
+        ),
+        engine=InlineEngine(),
+        media=ObjectMediaStore(settings.media_url),
+        library=Library.load(content or default_root(), utc_now().date()),
+        senders=ThreadPoolExecutor(settings.send_threads, thread_name_prefix="send"),
+        send_threads=settings.send_threads,
+        provider_answers=settings.provider_answers,
+        stopping=threading.Event(),
+    )
+
+
+def _require_schema(database: Engine) -> None:
+    try:
+        at, needed = schema.current(database), schema.head()
+    except Exception as error:
+        raise ConfigurationError(
+            f"BABYMIND_DATABASE_URL: the database does not answer ({type(error).__name__}); start it, or correct it."
+        ) from error
+    if at != needed:
+        raise ConfigurationError(
+            f"The database is at revision {at or 'none'} and this version needs {needed}; run: babymind db upgrade"
+        )
+
+
+def set_up_logging(log_format: str) -> None:
+    """Log events as JSON lines, or for a person at a terminal. Only ids are logged, never a name, number or text."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[structlog.typing.Processor] = (
+        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        if log_format == "json"
+        else [structlog.dev.ConsoleRenderer(colors=False)]
+    )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log numbers and addresses at the lower levels: the Twilio client, APScheduler, requests.
+    logging.basicConfig(level=logging.WARNING)

@@ -1,0 +1,365 @@
+"""The ``babymind`` command. An entry point: it reads what was typed, calls a step, and says what came of it."""
+
+import contextlib
+import json
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from cryptography.fernet import Fernet
+
+from babymind import demo as demonstration
+from babymind.app import create_app
+from babymind.bootstrap import build, set_up_logging
+from babymind.clock import clock_at
+from babymind.config import Settings
+from babymind.domain.age import parse_gestation
+from babymind.errors import BabyMindError, InvalidInputError
+from babymind.library.commands import content_group
+from babymind.services import accounts, content, deliver, enrol, export, plan
+from babymind.services.context import Context
+from babymind.store import schema
+from babymind.store.base import make_engine
+from babymind.web.auth import hash_password
+from babymind.web.server import serve_forever
+from babymind.worker import Worker
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for a program.")
+
+
+class Day(click.ParamType[date]):
+    """A calendar day, year first so that no country reads it differently."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read ``2026-03-08``."""
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a date; write year-month-day such as 2026-03-08.", param, ctx)
+
+
+class Instant(click.ParamType[datetime]):
+    """A moment with its zone."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read ``2026-03-08T09:00:00Z``."""
+        try:
+            instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a moment; write it such as 2026-03-08T09:00:00Z.", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"'{value}' has no zone; add Z for UTC, such as 2026-03-08T09:00:00Z.", param, ctx)
+        return instant.astimezone(UTC)
+
+
+at_option = click.option("--at", type=Instant(), help="Run as if it were this moment, such as 2026-03-08T09:00:00Z.")
+
+
+class SectionedGroup(click.Group):
+    """Lists its commands under headings."""
+
+    SECTIONS = (
+        ("Try it", ("demo",)),
+        ("Run it", ("serve", "worker", "db", "keys", "staff")),
+        ("Content", ("content",)),
+        ("Families", ("study", "enrol")),
+        ("The path, by hand", ("plan", "deliver")),
+        ("Research", ("export",)),
+    )
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        for title, names in self.SECTIONS:
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, self.commands[name].get_short_help_str(70)) for name in names if name in self.commands]
+                )
+
+
+@click.group(cls=SectionedGroup)
+@click.version_option(package_name="babymind")
+def cli() -> None:
+    """BabyMind: a daily fact and a daily prompt about a baby's mind, and people who read every answer."""
+
+
+cli.add_command(content_group)
+
+
+@contextlib.contextmanager
+def installation(**options: Any) -> Iterator[Context]:
+    """Open the installation of the settings, and close it."""
+    settings = Settings.read()
+    set_up_logging(settings.log_format)
+    ctx = build(settings, **options)
+    try:
+        yield ctx
+    finally:
+        ctx.senders.shutdown(wait=True)
+        ctx.database.dispose()
+
+
+def show(document: object, text: str, *, as_json: bool) -> None:
+    """Print what came of a command, for a program or for a person."""
+    click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
+
+
+@cli.command("demo")
+@click.option("--port", default=8000, show_default=True, help="The pages' port; the phone simulator takes the next.")
+@click.option("--fresh", is_flag=True, help="Forget the last demo and start over.")
+def demo_command(port: int, fresh: bool) -> None:
+    """Start everything with sample families and a simulated phone; nothing to set up.
+
+    Example: babymind demo --port 8000
+    """
+    demonstration.run(port=port, fresh=fresh)
+
+
+@cli.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8000, show_default=True)
+def serve_command(host: str, port: int) -> None:
+    """Run pages, webhooks, clock and engine in one process.
+
+    Example: babymind serve --port 8000
+    """
+    settings = Settings.read()
+    set_up_logging(settings.log_format)
+    ctx = build(settings)
+    worker = Worker(ctx)
+    worker.start()
+    try:
+        serve_forever(create_app(ctx, settings), host=host, port=port)
+    finally:
+        worker.stop()
+
+
+@cli.command("worker")
+def worker_command() -> None:
+    """Run clock and engine alone; any number of these is harmless.
+
+    Example: babymind worker
+    """
+    with installation() as ctx:
+        worker, done = Worker(ctx), threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: done.set())
+        worker.start()
+        done.wait()
+        worker.stop()
+
+
+@cli.group("db")
+def db_group() -> None:
+    """The database: bring it up to date, check it."""
+
+
+@db_group.command("upgrade")
+def db_upgrade_command() -> None:
+    """Bring the database to the revision of this version.
+
+    Example: babymind db upgrade
+    """
+    database = make_engine(Settings.read().database_url)
+    schema.upgrade(database)
+    click.echo(f"The database is at revision {schema.current(database)}.")
+
+
+@db_group.command("check")
+def db_check_command() -> None:
+    """Say whether the database is what this version needs.
+
+    Example: babymind db check
+    """
+    database = make_engine(Settings.read().database_url)
+    at, needed = schema.current(database), schema.head()
+    if at != needed:
+        raise InvalidInputError(
+            f"The database is at {at or 'none'}, this version needs {needed}: babymind db upgrade"
+        )
+    if schema.differences(database):
+        raise InvalidInputError("The tables differ from those of this version; restore them, or ask for help.")
+    click.echo(f"The database is at revision {at} and its tables are as they should be.")
+
+
+@cli.command("keys")
+def keys_command() -> None:
+    """Make the two secrets of a new installation.
+
+    Example: babymind keys >> .env
+    """
+    click.echo(f"BABYMIND_SECRET_KEY={secrets.token_urlsafe(48)}")
+    click.echo(f"BABYMIND_DATA_KEYS={Fernet.generate_key().decode()}")
+
+
+@cli.group("staff")
+def staff_group() -> None:
+    """Accounts of the app team."""
+
+
+@staff_group.command("add")
+@click.argument("email")
+@click.option("--role", "roles", multiple=True, required=True, help="reviewer, lead, editor, researcher or admin.")
+@click.option("--name", help="As colleagues and comments show it.")
+@click.option("--study", help="Only in this study.")
+@click.password_option(help="At least 12 characters; asked for if not given.")
+def staff_add_command(email: str, roles: tuple[str, ...], name: str | None, study: str | None, password: str) -> None:
+    """Add an account.
+
+    Example: babymind staff add ada@example.org --role reviewer
+    """
+    with installation() as ctx:
+        accounts.add_staff(ctx, email, password, roles=roles, name=name, study=study, hash_password=hash_password)
+    click.echo(f"{email} can sign in.")
+
+
+@content_group.command("load")
+@json_option
+def content_load_command(as_json: bool) -> None:
+    """Load the bank into the database: changed texts become new versions.
+
+    Example: babymind content load
+    """
+    with installation() as ctx:
+        loaded = content.load(ctx)
+    document = {"new": loaded.new, "changed": loaded.changed, "withdrawn": loaded.withdrawn,
+                "unchanged": loaded.unchanged}  # fmt: skip
+    show(document, ", ".join(f"{count} {name}" for name, count in document.items()), as_json=as_json)
+
+
+@cli.group("study")
+def study_group() -> None:
+    """Studies."""
+
+
+@study_group.command("add")
+@click.argument("slug")
+@click.option("--name", help="As pages show it.")
+def study_add_command(slug: str, name: str | None) -> None:
+    """Add a study with one arm that gets facts and prompts daily.
+
+    Example: babymind study add pilot --name "The pilot"
+    """
+    with installation() as ctx:
+        enrol.add_study(ctx, slug, name)
+    click.echo(f"The study {slug} is there.")
+
+
+@cli.command("enrol")
+@click.option("--study", required=True)
+@click.option("--phone", "phones", multiple=True, required=True, help="E.164; once for each caregiver.")
+@click.option("--caregiver", "names", multiple=True, required=True, help="First name; once for each caregiver.")
+@click.option("--role", "roles", multiple=True, help="mother, father, partner…; once for each caregiver.")
+@click.option("--baby", "babies", multiple=True, help="Name of a baby; twice for twins; leave out for none.")
+@click.option("--birth-date", type=Day())
+@click.option("--due-date", type=Day())
+@click.option("--gestation", help="At birth, weeks+days such as 39+4.")
+@click.option("--timezone", default="Europe/London", show_default=True, help="IANA name.")
+@click.option("--fact-time", default="09:00", show_default=True)
+@click.option("--prompt-time", default="17:00", show_default=True)
+@click.option("--research-consent", is_flag=True, help="The caregivers agreed to research use of the log.")
+@json_option
+def enrol_command(as_json: bool, **typed: Any) -> None:
+    """Enrol a family.
+
+    Example: babymind enrol --study demo --phone +447700900123 --caregiver Sam --baby Robin --birth-date 2026-11-01
+    """
+    new = _new_family(typed)
+    with installation() as ctx:
+        enrolled = enrol.enrol(ctx, new)
+    document = {
+        "study_code": enrolled.study_code,
+        "caregivers": [{"id": caregiver_id, "phone": phone} for caregiver_id, phone in enrolled.caregivers],
+    }
+    show(document, f"Enrolled as {enrolled.study_code}; messages start with the next slot.", as_json=as_json)
+
+
+def _new_family(typed: dict[str, Any]) -> enrol.NewFamily:
+    names, phones, roles = typed["names"], typed["phones"], typed["roles"]
+    if len(names) != len(phones) or (roles and len(roles) != len(names)):
+        raise InvalidInputError("Give --caregiver and --phone (and --role, if at all) once for each caregiver.")
+    caregivers = [
+        enrol.NewCaregiver(
+            name=name, phone=phone, role=role, zone=typed["timezone"], fact_time=typed["fact_time"],
+            prompt_time=typed["prompt_time"], research_consent=typed["research_consent"],
+        )
+        for name, phone, role in zip(names, phones, roles or ["other"] * len(names), strict=True)
+    ]  # fmt: skip
+    return enrol.NewFamily(
+        study=typed["study"], caregivers=caregivers, babies=typed["babies"] or ("",), due_on=typed["due_date"],
+        born_on=typed["birth_date"],
+        gestation_days=parse_gestation(typed["gestation"]) if typed["gestation"] else None,
+    )  # fmt: skip
+
+
+@cli.command("plan")
+@at_option
+@click.option("--dry-run", is_flag=True, help="Say what would be planned, and plan nothing.")
+@json_option
+def plan_command(at: datetime | None, dry_run: bool, as_json: bool) -> None:
+    """Plan the local day of every zone; again is harmless.
+
+    Example: babymind plan --at 2026-03-08T00:05:00Z
+    """
+    with installation() as ctx, _clock(at):
+        planned = plan.plan_due(ctx, everything=True, dry_run=dry_run)
+    skipped = {reason.value: count for reason, count in planned.items() if reason is not None}
+    text = f"{planned[None]} planned; not sent: {sum(skipped.values())}"
+    details = "".join(f"\n  {reason}: {count}" for reason, count in sorted(skipped.items()))
+    show({"planned": planned[None], "skipped": skipped}, text + details, as_json=as_json)
+
+
+@cli.command("deliver")
+@at_option
+@click.option("--once", is_flag=True, help="One batch only.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and send nothing.")
+@json_option
+def deliver_command(at: datetime | None, once: bool, dry_run: bool, as_json: bool) -> None:
+    """Send what is due.
+
+    Example: babymind deliver --at 2026-03-08T09:00:00Z
+    """
+    with installation() as ctx, _clock(at):
+        outcomes = (
+            deliver.preview(ctx) if dry_run else deliver.deliver_due(ctx, limit=deliver.BATCH if once else None)
+        )
+    document = {"tried": outcomes.total(), "outcomes": {status.value: n for status, n in outcomes.items()}}
+    text = ", ".join(f"{count} {status.value}" for status, count in outcomes.items()) or "Nothing is due."
+    show(document, text, as_json=as_json)
+
+
+def _clock(at: datetime | None) -> contextlib.AbstractContextManager[None]:
+    return clock_at(at) if at else contextlib.nullcontext()
+
+
+@cli.command("export")
+@click.argument("study")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
+@json_option
+def export_command(study: str, out: Path, as_json: bool) -> None:
+    """Write the pseudonymous bundle of a study: CSV files, codebook, manifest.
+
+    Example: babymind export demo --out var/export
+    """
+    with installation() as ctx:
+        manifest = export.export(ctx, study, out)
+    rows = ", ".join(f"{count} {name}" for name, count in manifest["rows"].items())
+    show(manifest, f"{out}: {rows}", as_json=as_json)
+
+
+def main() -> None:
+    """Run the command; a reason that people can read instead of a traceback."""
+    try:
+        cli(prog_name="babymind")
+    except BabyMindError as error:
+        click.echo(f"babymind: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,87 @@
+"""The schema as a whole: its revision, and how a database is brought up to it."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+from babymind.store import content, deliveries, families, plan, replies, reviews, staff, studies
+from babymind.store.base import Base
+
+MODULES = (
+    content,
+    deliveries,
+    families,
+    plan,
+    replies,
+    reviews,
+    staff,
+    studies,
+)  # importing them declares the tables
+METADATA = Base.metadata
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def _config(**attributes: Any) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(attributes)
+    return config
+
+
+def head() -> str:
+    """Return the revision that this code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def current(engine: Engine) -> str | None:
+    """Return the revision that a database is at; None for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _run(engine: Engine, direction: str, revision: str) -> None:
+    # Foreign keys are off while SQLite makes a table anew, and checked whole afterwards.
+    with engine.connect() as connection:
+        sqlite = engine.dialect.name == "sqlite"
+        if sqlite:
+            connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        getattr(command, direction)(_config(connection=connection), revision)
+        if sqlite:
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise RuntimeError(f"a migration left {len(broken)} rows without the row they point to")
+        connection.commit()
+        if sqlite:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring a database up to a revision."""
+    _run(engine, "upgrade", revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take a database back to a revision."""
+    _run(engine, "downgrade", revision)
+
+
+def differences(engine: Engine) -> list[Any]:
+    """Return what the tables of the code and those of a database do not share."""
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA))
+
+
+def ping(engine: Engine) -> None:
+    """Ask the database anything."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))

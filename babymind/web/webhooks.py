@@ -1,0 +1,74 @@
+"""What the provider calls. Entered by signature only; a message is stored as it came, and the rest happens after."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, abort, request
+from flask.typing import ResponseReturnValue
+
+from babymind.errors import InvalidInputError
+from babymind.services import receive
+from babymind.web.current import context
+from babymind.web.protection import count_bad_signature, csrf
+
+webhooks = Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
+csrf.exempt(webhooks)
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+EMPTY_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # nothing to text back: answers go out as deliveries
+
+
+@webhooks.before_request
+def only_the_provider() -> None:
+    """Refuse every call that the provider did not sign; nothing is stored of it."""
+    if not _signed():
+        count_bad_signature()
+        abort(403)
+
+
+@webhooks.post("/messages")
+def messages() -> ResponseReturnValue:
+    """Keep a message; the same one any number of times."""
+    form = _form()
+    receive.keep(context(), _message_id(form), form)
+    return Response(EMPTY_ANSWER, content_type="text/xml")
+
+
+@webhooks.post("/status/<key:delivery_id>")
+def status(delivery_id: int) -> ResponseReturnValue:
+    """Keep what the provider tells of a delivery."""
+    form = _form()
+    _message_id(form)
+    receive.told(context(), delivery_id, _first(form))
+    return Response(status=204)
+
+
+def _signed() -> bool:
+    given = request.headers.getlist("X-Twilio-Signature")
+    # WSGI joins a header that came twice with a comma, which base64 never holds.
+    if len(given) != 1 or "," in given[0] or request.mimetype != FORM_TYPE:
+        return False
+    address = _path_and_query()
+    return address is not None and context().channel.authentic(address, _form(), given)
+
+
+def _path_and_query() -> str | None:
+    """Return what was asked for, byte for byte as it was signed; never by the Host header."""
+    raw: str | None = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
+    if raw is None:
+        return request.full_path.rstrip("?")
+    return raw if raw.startswith("/") else None
+
+
+def _form() -> dict[str, list[str]]:
+    return request.form.to_dict(flat=False)
+
+
+def _first(form: Mapping[str, list[str]]) -> dict[str, str]:
+    return {name: values[0] for name, values in form.items()}
+
+
+def _message_id(form: Mapping[str, list[str]]) -> str:
+    try:
+        return receive.require_message_id(_first(form))
+    except InvalidInputError:
+        abort(400)
