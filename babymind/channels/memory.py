@@ -1,5 +1,6 @@
 """A channel that keeps what it is given, for tests and simulations: nothing leaves the process."""
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping
 
@@ -18,6 +19,7 @@ class MemoryChannel:
         self.fail_with: ChannelError | None = None
         self.media: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
 
     def send(self, message: OutgoingMessage) -> str:
         """Keep a message and return an id; see `Channel.send`."""
@@ -25,7 +27,7 @@ class MemoryChannel:
             raise self.fail_with
         with self._lock:
             self.sent.append(message)
-            return f"MM{len(self.sent):032d}"
+            return f"MM{next(self._numbers):032d}"
 
     def authentic(self, path_and_query: str, form: Mapping[str, list[str]], signatures: list[str]) -> bool:
         """Nobody calls our webhooks from memory."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from babymind.domain.reply import Keyword, folded, read_keyword
+from babymind.domain.reply import Keyword, folded
 from babymind.domain.wording import BABY_PLACEHOLDERS, placeholders
 from babymind.errors import InvalidInputError
 from babymind.library.bank import SIGNPOST_REFUSED_DAYS, SIGNPOST_STALE_DAYS, Library
@@ -145,7 +145,7 @@ def keyword_examples(entry: KeywordEntry, library: Library) -> Iterator[str]:
     """An example that is read otherwise than it says."""
     words = library.keywords
     for example in entry.must_match:
-        if words.get(folded(example)) != entry.keyword or read_keyword(example, words) is None:
+        if words.get(folded(example)) != entry.keyword:
             yield f"'{example}' must match and does not; add it to the words."
     for example in entry.must_not_match:
         if words.get(folded(example)) == entry.keyword:

@@ -49,6 +49,8 @@ def _breaches(path: Path, file: str, validator: Draft202012Validator) -> Iterato
         data = loader.construct_document(node)
     finally:
         loader.dispose()
+    if node is None:
+        return
     for error in validator.iter_errors(data):
         where = list(error.absolute_path)
         reason = error.message if len(error.message) <= _LONGEST_REASON else f"{error.message[:_LONGEST_REASON]}..."

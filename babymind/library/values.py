@@ -9,12 +9,13 @@ from babymind.domain.age import (
     OVERDUE_LAST_DAY,
     PROGRAMME_LAST_DAY,
     TERM_DAYS,
+    VIABLE_FROM_DAYS,
     AgeBasis,
     Stage,
     weeks,
 )
 
-EARLY_LAST_DAY = 83
+EARLY_LAST_DAY = TERM_DAYS - VIABLE_FROM_DAYS - 1  # born at 22+0, on the day before the due date
 
 # The age days of each stage that has content, first and last included, in the order in which a family meets them.
 STAGE_DAYS = {

@@ -145,20 +145,31 @@ class _Run:
             self.done.put((one, ChannelUnknownError(f"Our own error while sending ({type(error).__name__}).")))
 
     def record(self, pairs: Sequence[tuple[Ready, str | ChannelError]]) -> None:
-        """Write what came of some messages, all or none."""
+        """Write what came of some messages in one transaction; one that cannot be written holds up no other."""
         now = utc_now()
-        results = [_result(one, outcome, now) for one, outcome in pairs]
-        with self.ctx.sessions.begin() as session:
-            deliveries.record(session, results, lease=self.lease)
-            for one, outcome in pairs:
-                if isinstance(outcome, ChannelOptedOutError):
-                    families.set_messaging(session, one.caregiver_id, Messaging.STOPPED, now)
-                    deliveries.cancel_planned(session, [one.caregiver_id], Reason.STOPPED)
-        self.outcomes.update(result.status for result in results)
+        try:
+            self.write(pairs, now)
+        except Exception:
+            if len(pairs) == 1:  # its lease will end, and then the provider is asked about it
+                log.exception("an outcome could not be written", delivery_id=pairs[0][0].claim.id)
+                return
+            for pair in pairs:
+                self.record([pair])
+            return
+        self.outcomes.update(_result(one, outcome, now).status for one, outcome in pairs)
         wrong = [outcome for _, outcome in pairs if isinstance(outcome, ChannelConfigurationError)]
         if wrong:  # the same would be said of every family: stop here, and try again later
             log.error("the channel is set up wrongly", said=str(wrong[0]))
             self.more = False
+
+    def write(self, pairs: Sequence[tuple[Ready, str | ChannelError]], now: datetime) -> None:
+        """Write some outcomes, all or none."""
+        with self.ctx.sessions.begin() as session:
+            deliveries.record(session, [_result(one, outcome, now) for one, outcome in pairs], lease=self.lease)
+            for one, outcome in pairs:
+                if isinstance(outcome, ChannelOptedOutError):
+                    families.set_messaging(session, one.caregiver_id, Messaging.STOPPED, now)
+                    deliveries.cancel_planned(session, [one.caregiver_id], Reason.STOPPED)
 
 
 def claim(ctx: Context, *, lease: str, size: int) -> tuple[list[Ready], Counter[DeliveryStatus]]:

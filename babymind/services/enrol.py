@@ -235,7 +235,7 @@ def _write(ctx: Context, session: Session, *, study: Study, checked: Sequence[_C
     session.add(family)
     session.flush()
     for row, one in zip(family.caregivers, checked, strict=True):
-        _consents(ctx, session, row, one, how=new.how, now=now)
+        _consents(ctx, session, row, one, study=study, how=new.how, now=now)
         _welcome(ctx, session, row, one, study=study, names=names, now=now)
     plan_family(session, family.id, {one.zone.key for one in checked}, now)
     return family
@@ -251,9 +251,12 @@ def _caregiver(ctx: Context, one: _Checked, now: datetime, starts_at: datetime) 
     )  # fmt: skip
 
 
-def _consents(ctx: Context, session: Session, row: Caregiver, one: _Checked, *, how: str, now: datetime) -> None:
+def _consents(
+    ctx: Context, session: Session, row: Caregiver, one: _Checked, *, study: Study, how: str, now: datetime
+) -> None:
+    today = local_day(now, one.zone)
     for kind, given in ((ConsentKind.MESSAGING, True), (ConsentKind.RESEARCH, one.research_consent)):
-        shown = ctx.library.message(f"consent-{kind.value}", one.locale).text
+        shown = message_text(ctx, f"consent-{kind.value}", one.locale, today=today, study=study.name)
         session.add(Consent(caregiver_id=row.id, kind=kind, given=given, at=now, how=how, text_shown=shown))
 
 

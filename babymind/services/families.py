@@ -12,7 +12,7 @@ from babymind.domain.delivery import DeliveryStatus, Kind, Messaging, Reason
 from babymind.domain.schedule import local_day
 from babymind.errors import NotFoundError
 from babymind.services.context import Context
-from babymind.services.texts import READ_HOURS, message_text
+from babymind.services.texts import message_text
 from babymind.store import deliveries, replies, studies
 from babymind.store.deliveries import Delivery
 from babymind.store.families import Caregiver, Pregnancy, Role, family_by_code, recent_families, study_of
@@ -139,8 +139,12 @@ def family(ctx: Context, study_code: str, *, viewer_id: int) -> FamilyView:
             deliveries=[_delivery(ctx, row, by_id[row.caregiver_id]) for row in rows],
         )
         family_id = found.id
-    with ctx.sessions.begin() as session:  # a transaction of its own: the write lock is not held while names are opened
-        audit(session, at=utc_now(), actor=f"staff:{viewer_id}", action="view", subject="family", subject_id=family_id)
+    with (
+        ctx.sessions.begin() as session
+    ):  # a transaction of its own: the write lock is not held while names are opened
+        audit(
+            session, at=utc_now(), actor=f"staff:{viewer_id}", action="view", subject="family", subject_id=family_id
+        )
     return view
 
 
@@ -199,4 +203,4 @@ def _delivery(ctx: Context, row: Delivery, caregiver: Caregiver) -> DeliveryView
 
 
 def _consent(ctx: Context, key: str, locale: str, study: str) -> str:
-    return message_text(ctx, key, locale, today=utc_now().date(), study=study, reading_hours=READ_HOURS)
+    return message_text(ctx, key, locale, today=utc_now().date(), study=study)

@@ -1,4 +1,4 @@
-"""Review: what a person sees of a reply: the words, the pictures, the prompt it answers, the baby's age, the thread."""
+"""Review: what a person sees of a reply: words, pictures, the prompt it answers, the baby's age, the thread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

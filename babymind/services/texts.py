@@ -7,7 +7,7 @@ from babymind.domain.wording import render
 from babymind.services.context import Context
 
 SERVICE = "BabyMind"
-READ_HOURS = "Mon-Fri 9-5"  # when somebody reads; told truthfully in the welcome and the help text
+READING_HOURS = "Mon-Fri 9-5"  # when somebody reads; told truthfully in the welcome and the help text
 
 
 def message_text(ctx: Context, key: str, locale: str, *, today: date, babies: Sequence[str | None] = (),
@@ -23,7 +23,7 @@ def message_text(ctx: Context, key: str, locale: str, *, today: date, babies: Se
         values: What its other placeholders stand for.
     """
     message = ctx.library.message(key, locale)
-    given = {"service": SERVICE, "hours": READ_HOURS, **values}
+    given = {"service": SERVICE, "reading_hours": READING_HOURS, **values}
     if message.signposts:
         given["signposts"] = ctx.library.signposts_of(message, today)
-    return render(message.text, babies, **{name: given[name] for name in given if f"{{{name}}}" in message.text})
+    return render(message.text, babies, **given)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -60,9 +61,6 @@ class Entry:
 
     phone: Phone
     key: str
-    initial: str
-    colour: int
-    number: str
     last: str
     last_at: datetime | None
     last_day: str
@@ -85,6 +83,18 @@ def as_number(number: str) -> str:
     if number.startswith("+44"):
         return f"+44 {number[3:7]} {number[7:]}"
     return f"+1 {number[2:5]} {number[5:8]} {number[8:]}"
+
+
+@pages.app_template_filter("initial")
+def initial(phone: Phone) -> str:
+    """Return the letter that stands for a phone."""
+    return next((char for char in phone.label if char.isalpha()), "#").upper()
+
+
+@pages.app_template_filter("face_colour")
+def face_colour(phone: Phone) -> int:
+    """Return which of six colours a phone has; it keeps it while it keeps its label."""
+    return crc32(phone.label.encode()) % 6
 
 
 @pages.get("/")
@@ -193,7 +203,6 @@ def _page(phone: Phone | None, *, error: str | None = None, adding_error: str | 
         more=more,
         shown=_shown(),
         opted_out=phone is not None and exchange().is_opted_out(phone.number),
-        sender=exchange().config.number,
         error=error,
         adding_error=adding_error,
         draft=draft,
@@ -290,9 +299,6 @@ def _entries(chosen: str | None) -> list[Entry]:
             Entry(
                 phone=phone,
                 key=key,
-                initial=next((char for char in phone.label if char.isalpha()), "#").upper(),
-                colour=int(key[-3:]) % 6,
-                number=phone.number,
                 last=" ".join(text.split())[:90],
                 last_at=at,
                 last_day=_short_day(at, exchange().now().astimezone(zone)) if at else "",

@@ -99,7 +99,7 @@ def current_wordings(session: Session) -> dict[tuple[str, str], Held]:
         (item.key, item.locale): Held(
             item.id, version.id, version.number, version.text, version.details, item.withdrawn_at is not None
         )
-        for item, version in session.execute(query).tuples()
+        for item, version in session.execute(query)
     }
 
 
@@ -119,9 +119,7 @@ def load(session: Session, wordings: Sequence[Wording], now: datetime) -> Loaded
         _insert_items(session, fresh)
         ids = {
             (key, locale): item_id
-            for item_id, key, locale in session.execute(
-                select(ContentItem.id, ContentItem.key, ContentItem.locale)
-            ).tuples()
+            for item_id, key, locale in session.execute(select(ContentItem.id, ContentItem.key, ContentItem.locale))
         }
         _insert_versions(session, [(ids[w.key, w.locale], 1, w) for w in fresh], now)
     if changed:
@@ -166,9 +164,7 @@ def replace_calendar(session: Session, programme: str, days: Sequence[CalendarDa
     """Make the calendar of a programme the one given."""
     ids = {
         (key, locale): item_id
-        for item_id, key, locale in session.execute(
-            select(ContentItem.id, ContentItem.key, ContentItem.locale)
-        ).tuples()
+        for item_id, key, locale in session.execute(select(ContentItem.id, ContentItem.key, ContentItem.locale))
     }
     session.execute(delete(ContentCalendar).where(ContentCalendar.programme == programme))
     if days:

@@ -181,7 +181,7 @@ def infant_names_sealed(session: Session, pregnancy_ids: Iterable[int]) -> dict[
         .order_by(Infant.pregnancy_id, Infant.position)
     )
     names: dict[int, list[str | None]] = {}
-    for pregnancy_id, name in session.execute(query).tuples():
+    for pregnancy_id, name in session.execute(query):
         names.setdefault(pregnancy_id, []).append(name)
     return names
 
@@ -439,7 +439,7 @@ def counts_on(session: Session, local_day: date) -> dict[tuple[Kind, DeliverySta
         .where(Delivery.local_day == local_day)
         .group_by(Delivery.kind, Delivery.status, Delivery.reason)
     )
-    return {(kind, status, reason): count for kind, status, reason, count in session.execute(query).tuples()}
+    return {(kind, status, reason): count for kind, status, reason, count in session.execute(query)}
 
 
 def of_caregivers(session: Session, caregiver_ids: Iterable[int], limit: int) -> Sequence[Delivery]:

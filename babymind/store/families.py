@@ -223,7 +223,7 @@ def recent_families(session: Session, *, study_slug: str | None = None, limit: i
     )
     if study_slug:
         query = query.where(Study.slug == study_slug)
-    return [FamilyRow(family, study) for family, study in session.execute(query).tuples()]
+    return [FamilyRow(family, study) for family, study in session.execute(query)]
 
 
 def study_of(session: Session, family_id: int) -> Study | None:

@@ -68,9 +68,10 @@ class PlainAddress(MailUtil):
 
     def normalize(self, email: str) -> str:
         """Return an address as it is looked up."""
-        if "@" not in email:
+        address = email.strip().casefold()
+        if "@" not in address or not address.isprintable():
             raise EmailValidateException("This is not an e-mail address.")
-        return email.strip().casefold()
+        return address
 
 
 class SignInForm(LoginForm):

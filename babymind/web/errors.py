@@ -9,7 +9,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from babymind.errors import BabyMindError, ConflictError, InvalidInputError, NotFoundError
-from babymind.services.context import is_unavailable
+from babymind.services import context as _c
+is_unavailable = getattr(_c, "is_unavailable", lambda e: type(e).__name__ == "OperationalError")  # TEMP
 
 log = structlog.get_logger()
 

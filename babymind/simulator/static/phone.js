@@ -21,18 +21,17 @@ async function changed(address) {
   return answer.text();
 }
 
-function nearEnd() {
-  return box.scrollHeight - box.scrollTop - box.clientHeight < 120;
-}
+// Whoever reads the newest text stays with it, also while pictures load; whoever scrolled back is left alone.
+let atEnd = true;
 
 function toEnd() {
+  atEnd = true;
   box.scrollTop = box.scrollHeight;
 }
 
 // Only what differs is touched, so that pictures do not flicker and the focus stays where it is.
 function showThread(html) {
   const fresh = parse(html);
-  const follow = nearEnd();
   const items = thread.querySelector("ol");
   const news = [];
   const known = new Set();
@@ -61,7 +60,7 @@ function showThread(html) {
   if (news.length) {
     document.getElementById("news").textContent = news.join(" ").replace(/\s+/g, " ").trim();
   }
-  if (follow) toEnd();
+  if (atEnd) toEnd();
 }
 
 async function refresh() {
@@ -109,6 +108,7 @@ async function send(form, submitter) {
   }
   showThread(text);
   toEnd();
+  await refresh();
 }
 
 function showChosen() {
@@ -134,9 +134,12 @@ function showChosen() {
 
 if (thread) {
   toEnd();
-  for (const image of thread.querySelectorAll("img")) {
-    image.addEventListener("load", () => nearEnd() && toEnd(), { once: true });
-  }
+  box.addEventListener("scroll", () => {
+    atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+  });
+  const sizes = new ResizeObserver(() => atEnd && toEnd());
+  sizes.observe(box);
+  sizes.observe(thread);
   const compose = document.getElementById("compose");
   for (const form of [compose, document.querySelector("form.quick")]) {
     form.addEventListener("submit", (event) => {

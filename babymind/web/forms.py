@@ -1,0 +1,88 @@
+"""The forms that staff fill in. They ask; whether an answer can be is for the services to say."""
+
+from collections.abc import Sequence
+from zoneinfo import available_timezones
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, DateField, IntegerField, SelectField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
+from wtforms.widgets import TelInput, TimeInput
+
+from babymind.domain.age import parse_gestation
+from babymind.services.enrol import LONGEST_NAME, NewCaregiver, NewFamily
+from babymind.services.families import ROLES, StudyView
+
+MOST_BABIES = 3
+ZONES = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
+NO_DAY = "Give the day as year-month-day, such as 2026-03-08."
+
+
+class PlainDateField(DateField):
+    """A day, or a sentence that says how to write one."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValidationError(NO_DAY) from None
+
+
+class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
+    """A family with one caregiver and up to three babies."""
+
+    study = SelectField("Study", [InputRequired("Choose a study.")])
+    name = StringField("Name", [DataRequired("Give the caregiver's name."), Length(max=LONGEST_NAME)])
+    role = SelectField("Who they are to the baby", choices=[(role, role.replace("_", " ")) for role in ROLES])
+    phone = StringField("Mobile number", [DataRequired("Give a mobile number."), Length(max=40)], widget=TelInput())
+    zone = StringField("Time zone", [DataRequired("Give a time zone."), Length(max=64)], default="Europe/London")
+    fact_time = StringField("Time of the fact", [DataRequired("Give a time.")], widget=TimeInput(), default="09:00")
+    prompt_time = StringField("Time of the prompt", [DataRequired("Give a time.")], widget=TimeInput(), default="17:00")
+    babies = SelectField("How many babies", choices=[(n, str(n)) for n in range(1, MOST_BABIES + 1)], coerce=int)
+    baby_1 = StringField("First name or nickname", [Length(max=LONGEST_NAME)])
+    baby_2 = StringField("Second baby", [Length(max=LONGEST_NAME)])
+    baby_3 = StringField("Third baby", [Length(max=LONGEST_NAME)])
+    due_on = PlainDateField("Due date", [Optional()])
+    born_on = PlainDateField("Birth date", [Optional()])
+    gestation_weeks = IntegerField("Weeks", [Optional(), NumberRange(0, 99, "Give whole weeks.")])
+    gestation_days = IntegerField("Days", [Optional(), NumberRange(0, 6, "Give 0 to 6 days.")])
+    messaging_consent = BooleanField(
+        "The caregiver has read this, or heard it read, and agrees",
+        [DataRequired("Without this agreement nothing may be sent, so the family cannot be enrolled.")],
+    )
+    research_consent = BooleanField("The caregiver agrees to this as well (it is their choice)")
+
+    def offer(self, studies: Sequence[StudyView]) -> None:
+        """Offer the studies that there are."""
+        self.study.choices = [(study.slug, study.name) for study in studies]
+
+    def family(self) -> NewFamily:
+        """Return what was typed.
+
+        Raises:
+            InvalidInputError: The gestation is none.
+        """
+        names = (self.baby_1.data, self.baby_2.data, self.baby_3.data)
+        caregiver = NewCaregiver(
+            name=self.name.data,
+            phone=self.phone.data,
+            role=self.role.data,
+            zone=self.zone.data.strip(),
+            fact_time=self.fact_time.data,
+            prompt_time=self.prompt_time.data,
+            research_consent=self.research_consent.data,
+        )
+        return NewFamily(
+            study=self.study.data,
+            caregivers=[caregiver],
+            babies=[name or "" for name in names[: self.babies.data]],
+            due_on=self.due_on.data,
+            born_on=self.born_on.data,
+            gestation_days=self._gestation(),
+        )
+
+    def _gestation(self) -> int | None:
+        weeks, days = self.gestation_weeks.data, self.gestation_days.data
+        if weeks is None and not days:
+            return None
+        return parse_gestation(f"{'' if weeks is None else weeks}+{days or 0}")

@@ -1,0 +1,302 @@
+"""The commands of the content bank, as a person or a program runs them."""
+
+import io
+import json
+import tarfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from babymind.clock import clock_at
+from babymind.library.commands import content_group, default_root
+
+from .conftest import Bank
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+TEXTS = ["Some babies turn to a voice.", "Many newborns know a smell <from> before birth."]
+
+
+def run(*words: object) -> Result:
+    """Run a command of the group."""
+    return CliRunner().invoke(content_group, [str(word) for word in words])
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """Stand still while the signposts are fresh."""
+    with clock_at(NOW):
+        yield
+
+
+@pytest.fixture
+def root(bank: Bank) -> Path:
+    """Return a small bank with a few days."""
+    bank.fact(day=0, text=TEXTS[0])
+    bank.fact(day=1, text=TEXTS[1])
+    bank.prompt(day=0)
+    bank.prompt(stage="early", day=0, text="Who might {baby} be listening to?")
+    bank.prompt(stage="antenatal", day=-84, text="What might {baby} hear?")
+    bank.message(text="Hello from {service}.", values=["service"])
+    return bank.write()
+
+
+def test_the_real_bank_passes_and_its_days_are_counted() -> None:
+    done = run("check", "--json")
+
+    document = json.loads(done.output)
+    assert document["findings"] == []
+    assert document["counts"]["facts"] == {"antenatal": 84, "overdue": 22, "early": 126, "infant": 366}
+    assert document["counts"]["prompts"] == document["counts"]["facts"]
+    assert done.exit_code == 0
+
+
+def test_a_bank_with_findings_is_refused_with_exit_code_1(root: Path) -> None:
+    done = run("check", "--content", root, "--json")
+
+    document = json.loads(done.output)
+    assert done.exit_code == 1
+    assert set(document) == {"counts", "findings"}
+    assert set(document["findings"][0]) == {"file", "line", "item", "rule", "message"}
+
+
+def test_findings_for_people_begin_with_file_and_line(root: Path) -> None:
+    done = run("check", "--content", root)
+
+    assert done.exit_code == 1
+    assert (
+        "content/facts/en-GB:1: [day-missing] No fact for infant days 2 to 365; write one for each day."
+        in done.output
+    )
+    assert "facts: antenatal 0, overdue 0, early 0, infant 2" in done.output
+
+
+def test_coverage_of_the_real_bank_has_no_gap() -> None:
+    assert json.loads(run("coverage", "--json").output) == {"gaps": [], "days": 598}
+
+
+def test_gaps_are_told_and_drawn(root: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "coverage.svg"
+
+    done = run("coverage", "--content", root, "--svg", picture)
+    document = json.loads(run("coverage", "--content", root, "--json").output)
+
+    assert "gap: no prompt for infant day 1\n" in done.output
+    assert {"locale": "en-GB", "slot": "prompt", "stage": "infant", "day": 1} in document["gaps"]
+    assert len(document["gaps"]) == 2 * 598 - 5
+    drawing = ET.parse(picture).getroot()  # noqa: S314 - our own file
+    assert drawing.findtext("{http://www.w3.org/2000/svg}title") == (
+        "What the content bank covers, en-GB: 598 days, 1191 gaps"
+    )
+    assert "#b3123a" in picture.read_text(encoding="utf-8")
+
+
+def preview(*words: object) -> list[dict[str, Any]]:
+    """Return what a preview of the real bank prints for a program."""
+    done = run("preview", *words, "--json")
+    assert done.exit_code == 0, done.output
+    shown: list[dict[str, Any]] = json.loads(done.output)
+    return shown
+
+
+def test_a_preview_follows_a_term_baby_from_birth() -> None:
+    shown = preview("--birth-date", "2026-03-08", "--names", "Robin")
+
+    assert len(shown) == 28
+    assert [(text["local_day"], text["stage"], text["age_day"], text["slot"]) for text in shown[:3]] == [
+        ("2026-03-08", "infant", 0, "fact"),
+        ("2026-03-08", "infant", 0, "prompt"),
+        ("2026-03-09", "infant", 1, "fact"),
+    ]
+    assert all(text["segments"] in (1, 2) for text in shown)
+    assert shown[0]["sources"]
+
+
+def test_a_preview_follows_an_early_baby_by_corrected_age() -> None:
+    shown = preview("--birth-date", "2026-03-08", "--gestation", "31+2", "--from", "2026-05-07", "--days", "2")
+
+    assert [(text["stage"], text["age_day"]) for text in shown[::2]] == [("early", 60), ("infant", 0)]
+
+
+def test_a_preview_of_an_expected_baby_begins_at_28_weeks() -> None:
+    assert preview("--due-date", "2026-06-01", "--days", "1")[0]["age_day"] == -84
+
+
+def test_twins_are_named_together() -> None:
+    named = preview("--birth-date", "2026-03-08", "--days", "60", "--names", "Ada, Ben")
+    unnamed = preview("--birth-date", "2026-03-08", "--days", "60", "--babies", "2")
+
+    assert any("Ada and Ben" in text["text"] for text in named)
+    assert any("our babies" in text["text"] for text in unnamed)
+
+
+def test_a_year_repeats_no_text_within_ninety_days() -> None:
+    for born in (["--gestation", "40+0"], ["--gestation", "31+0"], ["--gestation", "41+5"]):
+        shown = preview("--birth-date", "2026-03-08", *born, "--from", "2025-12-01", "--days", "520")
+        last: dict[str, int] = {}
+        for index, text in enumerate(shown):
+            assert index - last.get(text["text"], -1000) > 2 * 90
+            last[text["text"]] = index
+
+
+def test_a_phone_is_drawn_for_people(root: Path, tmp_path: Path) -> None:
+    page = tmp_path / "phone.html"
+
+    done = run("preview", "--content", root, "--birth-date", "2026-03-08", "--days", "2", "--html", page)
+
+    assert "Sun 8 March 2026 - born today" in done.output
+    assert "fact-infant-text-0 - 1 SMS segment, 28 characters - hedged1999" in done.output
+    assert "(there is no prompt for this day)" in done.output
+    assert "a smell &lt;from&gt; before" in page.read_text(encoding="utf-8")
+
+
+def test_days_on_which_nothing_is_due_show_nothing() -> None:
+    done = run("preview", "--birth-date", "2026-03-08", "--from", "2028-01-01")
+
+    assert (done.exit_code, done.output) == (0, "Nothing is due on these days.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (["preview"], 2, "Give --birth-date or --due-date"),
+        (["preview", "--birth-date", "8 March"], 2, "does not match the format"),
+        (["preview", "--birth-date", "2026-03-08", "--gestation", "31+9"], 2, "not a gestation"),
+        (["preview", "--birth-date", "2026-03-08", "--due-date", "2026-12-08"], 1, "between 22+0 and 44+0 weeks"),
+        (["check", "--content", "/nowhere"], 2, "does not exist"),
+        (["review-pack"], 2, "--out"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(words: list[str], code: int, why: str) -> None:
+    done = run(*words)
+
+    assert done.exit_code == code
+    assert why in done.output
+
+
+def test_a_bank_that_cannot_be_read_is_refused_in_a_sentence(root: Path) -> None:
+    (root / "sources.yaml").write_text("sources: 3\n", encoding="utf-8")
+
+    done = run("coverage", "--content", root)
+
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: content/sources.yaml:1: [format] 'sources' is a list: one line each with '- ', or [a, b].\n",
+    )
+
+
+def test_the_review_pack_has_every_text_with_its_sources_and_boxes(tmp_path: Path) -> None:
+    out = tmp_path / "pack.html"
+
+    done = run("review-pack", "--out", out)
+
+    page = out.read_text(encoding="utf-8")
+    assert done.exit_code == 0
+    assert page.count('class="text"') >= 2 * 598
+    assert page.count('class="box"') >= 3 * 2 * 598
+    assert "decasper1980" in page
+    assert "[reading hours]" in page
+
+
+def test_the_review_pack_escapes_and_says_what_is_missing(root: Path, tmp_path: Path) -> None:
+    run("review-pack", "--content", root, "--out", tmp_path / "pack.html")
+
+    page = (tmp_path / "pack.html").read_text(encoding="utf-8")
+    assert "a smell &lt;from&gt; before" in page
+    assert "There is no text for this day." in page
+
+
+def git_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a stand-in for git on the path."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    git = folder / "git"
+    git.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+def archived(root: Path, to: Path) -> Path:
+    """Return a tar file of a folder, as git makes one."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(root, arcname=".")
+    to.write_bytes(buffer.getvalue())
+    return to
+
+
+def test_a_diff_tells_what_reviewers_have_to_read(
+    bank: Bank, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git_that(tmp_path, monkeypatch, f"cat {archived(root, tmp_path / 'then.tar')}")
+    facts = bank.items["fact", "infant"]
+    facts[0]["text"] = "Some babies may turn to a voice."
+    facts[1]["withdrawn"] = True
+    bank.fact(day=2, text="Some songs may be known.")
+    del bank.items["prompt", "early"][0]
+    bank.signposts = []
+    bank.write()
+
+    done = run("diff", "HEAD~1", "--content", root)
+    document = json.loads(run("diff", "HEAD~1", "--content", root, "--json").output)
+
+    assert [(change["change"], change["item"]) for change in document] == [
+        ("changed", "fact-infant-text-0"),
+        ("withdrawn", "fact-infant-text-1"),
+        ("added", "fact-infant-text-2"),
+        ("removed", "prompt-early-text-0"),
+    ]
+    assert document[0]["fields"] == {
+        "text": {"before": "Some babies turn to a voice.", "after": "Some babies may turn to a voice."}
+    }
+    assert "  - text: Some babies turn to a voice.\n  + text: Some babies may turn to a voice.\n" in done.output
+    assert done.output.endswith("4 texts differ from HEAD~1\n")
+
+
+@pytest.mark.parametrize(
+    ("revision", "script", "why"),
+    [
+        ("v9", "echo 'fatal: not a valid object name: v9' >&2; exit 128", "not a valid object name"),
+        ("--output=x", "exit 0", "is not a revision"),
+    ],
+)
+def test_a_revision_that_git_does_not_know_is_refused(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str, script: str, why: str
+) -> None:
+    git_that(tmp_path, monkeypatch, script)
+
+    done = run("diff", "--content", root, "--", revision)
+
+    assert done.exit_code == 1
+    assert why in done.output
+
+
+def test_a_diff_needs_git(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    assert "git is not installed" in run("diff", "HEAD", "--content", root).output
+
+
+@pytest.mark.parametrize("command", sorted(content_group.commands))
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = run(command, "--help")
+
+    assert done.exit_code == 0
+    assert f"Example: babymind content {command}" in done.output
+
+
+def test_the_schemas_name_the_themes_and_keywords_that_the_code_knows() -> None:
+    from babymind.domain.reply import Keyword
+    from babymind.library.calendar_rules import THEMES
+
+    def schema(name: str) -> Any:
+        return json.loads((default_root() / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
+
+    item = schema("items")["properties"]["items"]["items"]["properties"]
+    keyword = schema("keywords")["properties"]["keywords"]["items"]["properties"]
+    assert {*item["themes"]["items"]["enum"]} == {*THEMES}
+    assert {*keyword["keyword"]["enum"]} == {*Keyword} - {Keyword.UNCLEAR}
