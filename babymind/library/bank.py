@@ -1,6 +1,6 @@
 """The library: the whole content bank, loaded once and asked by day, by key and by word."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Self
 
 from babymind.domain.age import Stage
 from babymind.domain.reply import folded
+from babymind.domain.wording import render
 from babymind.errors import ContentError, NotFoundError
 from babymind.library.parts import Parts, read_parts
 from babymind.library.values import ContentKind, Item, KeywordEntry, Message, Signpost, Source
@@ -97,6 +98,11 @@ class Library:
     def keywords(self) -> dict[str, str]:
         """Every phrase that is a keyword, folded as replies are, and the keyword that it is."""
         return {folded(word): entry.keyword for entry in self.keyword_entries for word in entry.words}
+
+    def say(self, key: str, locale: str, babies: Sequence[str | None], *, on: date, **values: str) -> str:
+        """Return a message as it is sent on a day: values, babies and signposts filled in."""
+        message = self.message(key, locale)
+        return render(message.text, babies, **values, signposts=self.signposts_of(message, on)).rstrip()
 
     def signposts_of(self, message: Message, on: date) -> str:
         """Return what ``{signposts}`` stands for in a message on a day.

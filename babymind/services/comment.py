@@ -11,7 +11,7 @@ from babymind.engine.base import Work
 from babymind.errors import ConflictError, InvalidInputError, NotFoundError
 from babymind.services.context import Context
 from babymind.store import deliveries, families, replies, reviews
-from babymind.store.reviews import Comment, Review, ReviewOutcome
+from babymind.store.reviews import Review, ReviewOutcome
 from babymind.store.staff import audit
 
 LONGEST = 480  # characters; what a parent reads in one look
@@ -41,9 +41,6 @@ def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: st
         raise InvalidInputError("The form is out of date; load the page again.")
     now = utc_now()
     with ctx.sessions.begin() as session:
-        known = reviews.comment_by_token(session, token)
-        if known is not None:
-            return known.id
         reply = replies.with_thread(session, reply_id)
         if reply is None:
             raise NotFoundError("There is no such reply.")
@@ -57,22 +54,21 @@ def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: st
         zone = ZoneInfo(caregiver.zone)
         study = families.study_of(session, caregiver.family_id)
         due_at = decent_instant(now, zone, study.quiet if study else QuietHours())
-        comment = Comment(
-            token=token, reply_id=reply_id, author_id=reviewer_id, text_sealed=ctx.vault.seal(said),
-            n_words=len(said.split()), created_at=now,
-        )  # fmt: skip
-        session.add(comment)
-        session.flush()
-        comment.delivery_id = deliveries.add(
+        sealed = ctx.vault.seal(said)
+        written = reviews.add_comment(session, token=token, reply_id=reply_id, author_id=reviewer_id, text_sealed=sealed,
+                                      n_words=len(said.split()), created_at=now)  # fmt: skip
+        if written is None:  # the same form, sent twice at this moment
+            return reviews.comment_id(session, token)
+        delivery_id = deliveries.add(
             session,
             deliveries.new_delivery(
-                caregiver.id, Kind.COMMENT, f"comment:{comment.id}", local_day=local_day(now, zone), due_at=due_at,
-                window_ends_at=due_at + timedelta(days=VALID_DAYS), text_sealed=comment.text_sealed,
+                caregiver.id, Kind.COMMENT, f"comment:{written}", local_day=local_day(now, zone), due_at=due_at,
+                window_ends_at=due_at + timedelta(days=VALID_DAYS), text_sealed=sealed,
             ),
         )  # fmt: skip
+        reviews.set_delivery(session, written, delivery_id)
         reply.status = ReplyStatus.ANSWERED
         session.add(Review(reply_id=reply_id, reviewer_id=reviewer_id, outcome=ReviewOutcome.COMMENTED, at=now))
         audit(session, at=now, actor=f"staff:{reviewer_id}", action="comment", subject="reply", subject_id=reply_id)
-        written = comment.id
     ctx.engine.hint(Work.DELIVER)
     return written

@@ -89,7 +89,7 @@ class SimulatorServer:
             ident=None,
             clear_untrusted_proxy_headers=True,
             asyncore_use_poll=True,
-            max_request_body_size=UPLOAD_LIMIT_BYTES,
+            max_request_body_size=4 * UPLOAD_LIMIT_BYTES,  # Flask refuses earlier, in words for a person
         )
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{self._server.effective_port}"

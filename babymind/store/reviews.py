@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, select
+from sqlalchemy import ForeignKey, Index, select, update
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
-from babymind.store.base import Base
+from babymind.store.base import Base, insert_new
 from babymind.store.deliveries import Delivery
 from babymind.store.staff import Staff
 
@@ -51,9 +51,20 @@ class Comment(Base):
     delivery: Mapped[Delivery | None] = relationship()
 
 
-def comment_by_token(session: Session, token: str) -> Comment | None:
-    """Return the comment that was written in a form, or None."""
-    return session.scalars(select(Comment).filter_by(token=token)).one_or_none()
+def add_comment(session: Session, **row: object) -> int | None:
+    """Add a comment and return its id; None when its form has been sent before."""
+    added: int | None = session.scalar(insert_new(session, Comment).values(**row).returning(Comment.id))
+    return added
+
+
+def comment_id(session: Session, token: str) -> int:
+    """Return the id of the comment that was written in a form."""
+    return session.scalars(select(Comment.id).filter_by(token=token)).one()
+
+
+def set_delivery(session: Session, comment_id: int, delivery_id: int | None) -> None:
+    """Say which delivery carries a comment."""
+    session.execute(update(Comment).where(Comment.id == comment_id).values(delivery_id=delivery_id))
 
 
 def comments_on(session: Session, reply_ids: Iterable[int]) -> Sequence[Comment]:

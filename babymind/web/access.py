@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from flask import abort, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import login_fresh
 from flask_security import current_user, logout_user
 
 from babymind.store.staff import StaffRoleName
@@ -31,7 +32,8 @@ def guard() -> ResponseReturnValue | None:
     """Stop everybody who has none of the view's roles; the ``before_request`` of a staff blueprint."""
     if not current_user.is_authenticated:
         return _to_sign_in()
-    if time.time() - float(session.get("fs_paa", 0)) > SIGNED_IN_SECONDS:
+    moved = not login_fresh()  # the session came from another browser or address than it was begun in
+    if moved or time.time() - float(session.get("fs_paa", 0)) > SIGNED_IN_SECONDS:
         logout_user()
         return _to_sign_in()
     view = current_app.view_functions[request.endpoint or ""]

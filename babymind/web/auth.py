@@ -110,7 +110,8 @@ def install(app: Flask, readers: Sessions, limiter: Limiter) -> None:
         SECURITY_STATIC_FOLDER=None,
         SECURITY_CLI_USERS_NAME=None,
         SECURITY_CLI_ROLES_NAME=None,
-        SESSION_PROTECTION="strong",  # bound to browser and address; needs a session that ends with the browser
+        SECURITY_CACHE_CONTROL=None,  # ours is in `protection`
+        SESSION_PROTECTION="basic",  # notes a change of browser or address; `access.guard` then asks to sign in anew
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=SIGNED_IN_SECONDS),
     )
     security = Security(app, StaffDatastore(readers), login_form=SignInForm, mail_util_cls=PlainAddress)

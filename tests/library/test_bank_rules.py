@@ -161,6 +161,22 @@ def test_a_file_without_a_schema_is_found(bank: Bank) -> None:
     assert bank.rules() == {"schema"}
 
 
+def test_a_word_list_for_texts_that_do_not_exist_is_found(bank: Bank) -> None:
+    rules = bank.write() / "rules.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8").replace("kinds: [fact, prompt]", "kinds: [song]", 1), "utf-8")
+
+    assert [finding.message for finding in bank.findings()] == [
+        "'kinds' are fact, prompt, message; 'stages' antenatal, overdue, early, infant."
+    ]
+
+
+def test_a_word_list_that_is_no_list_is_found(bank: Bank) -> None:
+    rules = bank.write() / "rules.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8").replace("never:\n", "never:\n- dance\n", 1), "utf-8")
+
+    assert bank.rules() == {"format"}
+
+
 def test_a_schema_breach_names_its_line_and_item(bank: Bank) -> None:
     bank.fact(fits=[10, 10], sources=["hedged1999", "hedged1999"])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from babymind.domain.age import Stage
-from babymind.errors import ContentError, NotFoundError
+from babymind.errors import ContentError, InvalidInputError, NotFoundError
 from babymind.library import ContentKind, Library
 from babymind.library.commands import default_root
 from babymind.library.values import STAGE_DAYS
@@ -185,6 +185,17 @@ def test_the_crisis_message_carries_its_signposts_while_they_are_fresh(real: Lib
     assert "Samaritans 116 123" in real.signposts_of(crisis, checked)
     assert "Samaritans 116 123" in real.signposts_of(crisis, checked + timedelta(days=179))
     assert real.signposts_of(crisis, checked + timedelta(days=180)) == ""
+
+
+def test_a_message_reads_well_when_its_signposts_are_too_old_to_send(real: Library) -> None:
+    said = real.say("loss", "en-GB", ["Robin"], on=date(2028, 1, 1))
+
+    assert said.endswith("there is nothing you need to do.")
+
+
+def test_a_message_without_one_of_its_values_is_not_sent(real: Library) -> None:
+    with pytest.raises(InvalidInputError, match=r"\{link\}"):
+        real.say("time", "en-GB", ["Robin"], on=TODAY)
 
 
 def test_keywords_are_folded_as_replies_are(real: Library) -> None:

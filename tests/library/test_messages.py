@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from babymind.domain.reply import read_keyword
-from babymind.domain.wording import render
 from babymind.library import Library, Message
 from babymind.library.check import check
 from babymind.library.commands import default_root
@@ -37,7 +36,7 @@ KEYWORD = {"keyword": "stop", "words": {"en": ["stop"]}, "must_match": ["Stop."]
 
 def told(message: Message, babies: Sequence[str | None]) -> str:
     """Return a real message as it is sent."""
-    return render(message.text, babies, **SAMPLES, signposts=REAL.signposts_of(message, TODAY))
+    return REAL.say(message.key, message.locale, babies, on=TODAY, **SAMPLES)
 
 
 def test_every_message_that_the_service_needs_is_there() -> None:
@@ -111,10 +110,10 @@ BROKEN_MESSAGES: list[tuple[str, dict[str, Any]]] = [
     ("signpost-unknown", {"text": "Call. {signposts}", "signposts": ["nobody"]}),
     ("signpost-unknown", {"text": "Call. {signposts}", "signposts": ["unchecked"]}),
     ("characters", {"text": "Your messages \N{EN DASH} paused."}),
-    ("length", {"text": "We say it again and again. " * 12}),
+    ("length", {"text": "We say it, again and again. " * 12}),
     ("length", {"key": "stop", "text": "You can text START if you like. " * 6}),
     ("length", {"text": "We say it again and again. " * 6, "segments": 1}),
-    ("reading-grade", {"text": "Immediate authorisation is necessary before any communication regarding participation."}),
+    ("reading-grade", {"text": "Immediate authorisation is necessary before any communication about participation."}),
     ("choice-missing", {"text": "{Baby} likes your voice."}),
     ("words-pronoun", {"text": "How is he today?"}),
     ("schema", {"key": "Not_A_Key"}),

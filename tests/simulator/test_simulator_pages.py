@@ -126,9 +126,9 @@ def test_a_phone_shows_both_sides_in_order_with_time_and_state(
 
 def test_days_and_hours_are_the_phones_own(browser: FlaskClient, exchange: Exchange, clock: Clock) -> None:
     exchange.add_phone(SAM, "Sam", "Pacific/Auckland")
-    for days in (400, 3, 1, 0):
-        clock.instant = NOW - timedelta(days=days)
-        exchange.receive(SAM, None, f"{days} days ago")
+    for days_ago in (400, 3, 1, 0):
+        clock.instant = NOW - timedelta(days=days_ago)
+        exchange.receive(SAM, None, f"{days_ago} days ago")
 
     page = browser.get(SAMS_PAGE).text
 
@@ -210,9 +210,12 @@ def test_a_refused_text_is_not_lost(browser: FlaskClient) -> None:
 
 
 def test_too_large_pictures_are_refused_with_the_reason(browser: FlaskClient) -> None:
-    huge = {"photos": (io.BytesIO(b"x" * (33 * 1024 * 1024)), "a.jpg")}
-
-    answer = browser.post(WRITE, data=huge, headers={"X-Fragment": "1"})
+    answer = browser.post(
+        WRITE,
+        content_type="multipart/form-data; boundary=x",
+        environ_overrides={"CONTENT_LENGTH": str(33 * 1024 * 1024)},
+        headers={"X-Fragment": "1"},
+    )
 
     assert answer.status_code == 413
     assert "32 MB" in answer.text

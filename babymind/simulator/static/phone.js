@@ -72,12 +72,16 @@ async function refresh() {
   if (html !== null && !list.contains(document.activeElement)) list.replaceChildren(...parse(html).children);
 }
 
-async function poll() {
+async function tryToRefresh() {
   try {
-    if (!document.hidden) await refresh();
+    await refresh();
   } catch {
     // The simulator may be restarting: the next turn will tell.
   }
+}
+
+async function poll() {
+  if (!document.hidden) await tryToRefresh();
   setTimeout(poll, PAUSE_MS);
 }
 
@@ -108,7 +112,7 @@ async function send(form, submitter) {
   }
   showThread(text);
   toEnd();
-  await refresh();
+  await tryToRefresh();
 }
 
 function showChosen() {
