@@ -76,6 +76,10 @@ def _require_schema(database: Engine) -> None:
         )
 
 
+# Where an error arose, without the values that were at hand there: they hold names and texts.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
 def set_up_logging(log_format: str) -> None:
     """Log events as JSON lines, or for a person at a terminal. Only ids are logged, never a name, number or text."""
     shared: list[structlog.typing.Processor] = [
@@ -84,9 +88,9 @@ def set_up_logging(log_format: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        else [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[*shared, *last],

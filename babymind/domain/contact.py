@@ -6,7 +6,7 @@ from babymind.errors import InvalidInputError
 
 # Ofcom, "Telephone numbers for use in TV and radio drama programmes": 07700 900000 to 900999.
 # NANPA, 555 line numbers: 555-0100 to 555-0199 in every area code.
-_FICTION = re.compile(r"\+447700900\d{3}|\+1[2-9]\d{2}55501\d{2}")
+_FICTION = re.compile(r"\+447700900[0-9]{3}|\+1[2-9][0-9]{2}55501[0-9]{2}")
 
 
 def is_fiction(number: str) -> bool:

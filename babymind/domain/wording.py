@@ -66,6 +66,14 @@ def name_list(babies: Sequence[str | None]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
+def babies_called(babies: Sequence[str | None]) -> str:
+    """Return the babies as the app team speaks of them: "Ada and one without a name"."""
+    if not any(babies):
+        return "a baby without a name" if len(babies) == 1 else f"{len(babies)} babies without names"
+    said = [name or "one without a name" for name in babies]
+    return " and ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)
+
+
 def _names(babies: Sequence[str | None]) -> list[str]:
     """The names, if every baby has one; else none, for to name one twin only would leave the other out."""
     names = [name.strip() for name in babies if name and name.strip()]

@@ -11,7 +11,7 @@ from babymind.domain.reply import folded
 from babymind.domain.wording import render
 from babymind.errors import ContentError, NotFoundError
 from babymind.library.parts import Parts, read_parts
-from babymind.library.values import ContentKind, Item, KeywordEntry, Message, Signpost, Source
+from babymind.library.values import DAILY, STAGE_DAYS, ContentKind, Item, KeywordEntry, Message, Signpost, Source
 
 Place = tuple[str, ContentKind, Stage, int]  # locale, kind, stage, age day
 
@@ -142,6 +142,18 @@ def placed(items: Iterable[Item]) -> dict[Place, Item]:
             places[place_of(gone)] = nearest
             unused.remove(nearest)
     return places
+
+
+def gaps(library: Library, locales: Iterable[str]) -> list[Place]:
+    """Return the days of the programme that have no item."""
+    return [
+        (locale, kind, stage, day)
+        for locale in locales
+        for kind in DAILY
+        for stage, (first, last) in STAGE_DAYS.items()
+        for day in range(first, last + 1)
+        if library.item_on(locale, kind, stage, day) is None
+    ]
 
 
 def place_of(item: Item) -> Place:

@@ -7,18 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from rapidfuzz import fuzz, process
 
 from babymind.domain.age import AgeBasis, Stage
-from babymind.library.bank import Library, Place, place_of
+from babymind.library.bank import Library, place_of
 from babymind.library.readability import grade
 from babymind.library.rulebook import Rulebook, plain
-from babymind.library.values import DAILY, STAGE_DAYS, ContentKind, Item
+from babymind.library.values import STAGE_DAYS, THEMES, ContentKind, Item
 
 Told = tuple[Item, str]  # the item that a finding is about, and how to mend it
 
-THEMES = {
-    "voice", "faces", "touch", "smell-taste", "sleep", "crying", "turn-taking", "feelings", "joint-attention",
-    "memory", "objects", "number", "language", "gestures", "movement", "attachment", "peers", "humour", "self",
-    "play", "caregiver", "mind-mindedness",
-}  # fmt: skip
 DEFAULT_LOCALE = "en-GB"
 MOST_THEMES = 2
 THEME_DAYS = 14
@@ -148,18 +143,6 @@ def reading_grade_of_file(library: Library) -> Iterator[Told]:
             hardest = max(items, key=lambda item: grade([_unbraced(item.text)]))
             most = f"The file reads at grade {found:.1f}, at most {FILE_GRADE}"
             yield hardest, f"{most}; simplify its hardest texts, first this one."
-
-
-def gaps(library: Library, locales: Iterable[str]) -> list[Place]:
-    """Return the days of the programme that have no item."""
-    return [
-        (locale, kind, stage, day)
-        for locale in locales
-        for kind in DAILY
-        for stage, (first, last) in STAGE_DAYS.items()
-        for day in range(first, last + 1)
-        if library.item_on(locale, kind, stage, day) is None
-    ]
 
 
 def locales_of(library: Library) -> list[str]:

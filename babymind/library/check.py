@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from babymind.library import calendar_rules, evidence_rules, message_rules, wording_rules
-from babymind.library.bank import Library
+from babymind.library.bank import Library, gaps
 from babymind.library.draft import draft_of
 from babymind.library.parts import read_parts
 from babymind.library.reading import FormatError
@@ -183,7 +183,7 @@ def _over_bank(library: Library, root: Path) -> Iterator[Finding]:
 
 def _gaps(library: Library, root: Path) -> Iterator[Finding]:
     """Days without content, one finding for each run of them."""
-    numbered = enumerate(calendar_rules.gaps(library, calendar_rules.locales_of(library)))
+    numbered = enumerate(gaps(library, calendar_rules.locales_of(library)))
     for _, run in groupby(numbered, key=lambda each: (each[1][:3], each[1][3] - each[0])):
         places = [place for _, place in run]
         locale, kind, stage, first = places[0]

@@ -3,19 +3,21 @@
 import json
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from babymind.clock import utc_now
 from babymind.domain.age import dates, parse_gestation
-from babymind.errors import BabyMindError, InvalidInputError
+from babymind.errors import BabyMindError, ConfigurationError, InvalidInputError
 from babymind.library import coverage, pack
 from babymind.library import preview as phone
 from babymind.library.bank import Library
-from babymind.library.check import Report
-from babymind.library.check import check as check_bank
 from babymind.library.diff import diff
 from babymind.library.values import counted
+
+if TYPE_CHECKING:
+    from babymind.library.check import Report
 
 
 def default_root() -> Path:
@@ -71,7 +73,12 @@ def check_command(context: click.Context, root: Path, *, as_json: bool) -> None:
 
     Example: babymind content check --json
     """
-    report = check_bank(root, _today())
+    try:
+        from babymind.library.check import check  # its libraries are an extra; the other commands need none
+    except ImportError as missing:
+        told = f"'{missing.name}' is not installed; the check needs it: pip install 'babymind[content]'."
+        raise ConfigurationError(told) from missing
+    report = check(root, _today())
     if as_json:
         _print_json(report.document())
     else:
@@ -181,7 +188,7 @@ def review_pack_command(root: Path, locale: str, out: Path) -> None:
     click.echo(f"Written to {out}; open it in a browser and print it.")
 
 
-def _show(report: Report) -> None:
+def _show(report: "Report") -> None:
     for finding in report.findings:
         click.echo(str(finding))
     for kind, counts in report.counts.items():

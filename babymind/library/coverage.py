@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from babymind.domain.age import Stage
-from babymind.library.bank import Library, Place
-from babymind.library.calendar_rules import THEMES, gaps
-from babymind.library.values import DAILY, STAGE_DAYS, ContentKind, Item, counted
+from babymind.library.bank import Library, Place, gaps
+from babymind.library.values import DAILY, STAGE_DAYS, THEMES, ContentKind, Item, counted
 
 DAY_PX = 2
 ROW_PX = 16
@@ -67,7 +66,7 @@ def cover(library: Library, locale: str) -> Coverage:
     return Coverage(
         locale=locale,
         days=sum(last - first + 1 for first, last in STAGE_DAYS.values()),
-        gaps=tuple(gap for gap in gaps(library, [locale])),
+        gaps=tuple(gaps(library, [locale])),
         placed={place: item for place, item in found.items() if item is not None},
     )
 

@@ -9,8 +9,8 @@ from babymind.errors import InvalidInputError
 from babymind.library.bank import SIGNPOST_REFUSED_DAYS, SIGNPOST_STALE_DAYS, Library
 from babymind.library.draft import Draft
 from babymind.library.rulebook import Rulebook
+from babymind.library.sms import septets
 from babymind.library.values import KeywordEntry, Message, Signpost
-from babymind.library.wording_rules import septets
 
 # The messages that the service sends by name, in every locale.
 REQUIRED = {

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from smsutil import split
-
 from babymind.domain.age import Dates, Stage, describe, stage_on, stages
 from babymind.domain.wording import render
 from babymind.library.bank import Library
+from babymind.library.sms import segments, septets
 from babymind.library.values import DAILY, STAGE_DAYS, ContentKind, Item, Source, counted
-from babymind.library.wording_rules import septets
 
 BUBBLE_CHARACTERS = 46
 
@@ -80,7 +78,7 @@ def preview(
                     slot=kind,
                     item=item,
                     text=text,
-                    segments=len(split(text).parts) if text else 0,
+                    segments=segments(text) if text else 0,
                     sources=() if item is None else tuple(library.sources_of(item)),
                 )
             )

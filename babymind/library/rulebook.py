@@ -109,6 +109,7 @@ def _pattern(phrase: str) -> str:
         r"[^.?!]*?" if word == "..." else "(?:" + "|".join(map(_word, word.split("/"))) + ")"
         for word in phrase.split()
     ]
+    # "..." may stand for nothing at all, so it takes the gaps around it with it.
     return r"[\s,]+".join(parts).replace(r"[\s,]+[^.?!]*?[\s,]+", r"(?:[\s,]+[^.?!]*?)?[\s,]+")
 
 

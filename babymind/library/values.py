@@ -26,6 +26,13 @@ STAGE_DAYS = {
 }
 
 
+THEMES = {
+    "voice", "faces", "touch", "smell-taste", "sleep", "crying", "turn-taking", "feelings", "joint-attention",
+    "memory", "objects", "number", "language", "gestures", "movement", "attachment", "peers", "humour", "self",
+    "play", "caregiver", "mind-mindedness",
+}  # fmt: skip
+
+
 class ContentKind(StrEnum):
     """What a text is for: a fact and a prompt fill the day's two slots, a message says everything else."""
 

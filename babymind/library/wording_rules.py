@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from smsutil import is_valid_gsm, split
+from smsutil import is_valid_gsm
 
 from babymind.domain.wording import BABY_PLACEHOLDERS, placeholders
 from babymind.errors import InvalidInputError
 from babymind.library.draft import Draft
 from babymind.library.readability import grade
 from babymind.library.rulebook import Ban, Rulebook, plain
+from babymind.library.sms import septets
 from babymind.library.values import ContentKind, Item, Message
 
 MOST_SEPTETS = 306  # two concatenated SMS of 153
@@ -158,10 +159,3 @@ def one_question(draft: Draft) -> Iterator[str]:
     """A prompt with several questions."""
     if draft.kind is ContentKind.PROMPT and draft.template.count("?") > 1:
         yield "A prompt asks one question; keep the better one."
-
-
-def septets(text: str) -> int:
-    """Return how much of an SMS a text fills, in GSM-7 septets; a character outside counts as one."""
-    if not is_valid_gsm(text):
-        text = "".join(letter if is_valid_gsm(letter) else "?" for letter in text)
-    return int(split(text).total_bytes)

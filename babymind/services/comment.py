@@ -55,8 +55,10 @@ def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: st
         study = families.study_of(session, caregiver.family_id)
         due_at = decent_instant(now, zone, study.quiet if study else QuietHours())
         sealed = ctx.vault.seal(said)
-        written = reviews.add_comment(session, token=token, reply_id=reply_id, author_id=reviewer_id, text_sealed=sealed,
-                                      n_words=len(said.split()), created_at=now)  # fmt: skip
+        written = reviews.add_comment(
+            session, token=token, reply_id=reply_id, author_id=reviewer_id, text_sealed=sealed,
+            n_words=len(said.split()), created_at=now,
+        )  # fmt: skip
         if written is None:  # the same form, sent twice at this moment
             return reviews.comment_id(session, token)
         delivery_id = deliveries.add(

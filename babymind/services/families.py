@@ -10,10 +10,11 @@ from babymind.domain.age import Stage, describe, stage_on, weeks
 from babymind.domain.contact import masked
 from babymind.domain.delivery import DeliveryStatus, Kind, Messaging, Reason
 from babymind.domain.schedule import local_day
+from babymind.domain.wording import babies_called
 from babymind.errors import NotFoundError
 from babymind.services.context import Context
 from babymind.services.texts import message_text
-from babymind.store import deliveries, replies, studies
+from babymind.store import deliveries, studies
 from babymind.store.deliveries import Delivery
 from babymind.store.families import Caregiver, Pregnancy, Role, family_by_code, recent_families, study_of
 from babymind.store.staff import audit
@@ -139,20 +140,11 @@ def family(ctx: Context, study_code: str, *, viewer_id: int) -> FamilyView:
             deliveries=[_delivery(ctx, row, by_id[row.caregiver_id]) for row in rows],
         )
         family_id = found.id
-    with (
-        ctx.sessions.begin() as session
-    ):  # a transaction of its own: the write lock is not held while names are opened
+    with ctx.sessions.begin() as session:  # of its own: the write lock is not held while names are opened
         audit(
             session, at=utc_now(), actor=f"staff:{viewer_id}", action="view", subject="family", subject_id=family_id
         )
     return view
-
-
-def zone_of(ctx: Context, reply_id: int) -> str:
-    """Return the zone of the caregiver who wrote a reply; UTC where we do not know who wrote."""
-    with ctx.readers.begin() as session:
-        reply = replies.with_thread(session, reply_id)
-        return reply.caregiver.zone if reply and reply.caregiver else "UTC"
 
 
 def _caregiver(ctx: Context, one: Caregiver) -> CaregiverView:
@@ -172,7 +164,7 @@ def _pregnancies(ctx: Context, rows: Sequence[Pregnancy], caregivers: Sequence[C
     today = local_day(utc_now(), ZoneInfo(caregivers[0].zone if caregivers else "UTC"))
     return [
         PregnancyView(
-            babies=_babies([ctx.vault.open_optional(infant.name_sealed) for infant in row.infants]),
+            babies=babies_called([ctx.vault.open_optional(infant.name_sealed) for infant in row.infants]),
             age=describe(row.dates, today),
             stage=stage_on(row.dates, today)[0],
             due_on=row.due_on,
@@ -181,13 +173,6 @@ def _pregnancies(ctx: Context, rows: Sequence[Pregnancy], caregivers: Sequence[C
         )
         for row in rows
     ]
-
-
-def _babies(names: Sequence[str | None]) -> str:
-    if not any(names):
-        return "baby without a name" if len(names) == 1 else f"{len(names)} babies without names"
-    said = [name or "one without a name" for name in names]
-    return " and ".join(part for part in (", ".join(said[:-1]), said[-1]) if part)
 
 
 def _delivery(ctx: Context, row: Delivery, caregiver: Caregiver) -> DeliveryView:

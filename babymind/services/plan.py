@@ -12,7 +12,7 @@ from babymind.domain.schedule import instant_of, local_day
 from babymind.services.context import Context
 from babymind.store import plan as planning
 
-CHUNK_CAREGIVERS = 10_000  # a transaction each, so that no lock is held for long
+CHUNK_CAREGIVERS = 25_000  # a transaction each, so that no lock is held for long
 Planned = Counter[Reason | None]  # by reason for not sending; None is what will be sent
 
 
@@ -41,8 +41,8 @@ def plan_due(ctx: Context, *, everything: bool = False, dry_run: bool = False) -
 def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> Planned:
     """Plan one local day of one zone, in chunks of caregivers."""
     planned: Planned = Counter()
-    with ctx.readers.begin() as session:
-        instants = {at: instant_of(day, at, ZoneInfo(zone)) for at in planning.times_in(session, zone)}
+    with ctx.sessions.begin() as session:
+        _write_moments(session, zone, day)
     after = 0
     while True:
         with ctx.sessions.begin() as session:
@@ -51,7 +51,7 @@ def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> P
                 if not dry_run:
                     planning.mark_planned(session, zone, day, utc_now())
                 return planned
-            chunk = planning.Chunk(zone=zone, local_day=day, instants=instants, after=after, upto=upto)
+            chunk = planning.Chunk(zone=zone, local_day=day, after=after, upto=upto)
             for kind in SLOTS:
                 planned += planning.plan_chunk(session, kind, chunk)
             if dry_run:
@@ -67,8 +67,12 @@ def plan_family(session: Session, family_id: int, zones: set[str], now: datetime
         for day in (today, today + timedelta(days=1)):
             if day != today and not planning.is_planned(session, zone, day):
                 continue
-            instants = {at: instant_of(day, at, ZoneInfo(zone)) for at in planning.times_in(session, zone)}
-            chunk = planning.Chunk(zone=zone, local_day=day, instants=instants, after=0, upto=0, family_id=family_id)
+            _write_moments(session, zone, day)
+            chunk = planning.Chunk(zone=zone, local_day=day, after=0, upto=0, family_id=family_id)
             for kind in SLOTS:
                 planned += planning.plan_chunk(session, kind, chunk)
     return planned
+
+
+def _write_moments(session: Session, zone: str, day: date) -> None:
+    planning.write_moments(session, zone, day, lambda at: instant_of(day, at, ZoneInfo(zone)))

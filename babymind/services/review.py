@@ -12,7 +12,7 @@ from babymind.domain.age import describe
 from babymind.domain.delivery import DeliveryStatus, Messaging
 from babymind.domain.reply import Keyword, ReplyStatus
 from babymind.domain.schedule import local_day
-from babymind.domain.wording import name_list
+from babymind.domain.wording import babies_called
 from babymind.errors import ConflictError, NotFoundError
 from babymind.services.context import Context
 from babymind.store import replies, reviews
@@ -52,6 +52,7 @@ class ReplyView:
     keyword: Keyword | None
     status: ReplyStatus
     stopped: bool
+    zone: str  # where the caregiver is; UTC for a number that we do not know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +160,12 @@ def _view(ctx: Context, reply: Reply) -> ReplyView:
         keyword=reply.keyword,
         status=reply.status,
         stopped=caregiver is not None and caregiver.messaging is Messaging.STOPPED,
+        zone=caregiver.zone if caregiver else "UTC",
     )  # fmt: skip
 
 
 def _babies(ctx: Context, pregnancy: Pregnancy) -> str:
-    return name_list([ctx.vault.open_optional(infant.name_sealed) for infant in pregnancy.infants]).replace(
-        "your ", ""
-    )
+    return babies_called([ctx.vault.open_optional(infant.name_sealed) for infant in pregnancy.infants])
 
 
 def _age(pregnancy: Pregnancy, caregiver: Caregiver) -> str:

@@ -8,7 +8,7 @@ from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus, Kind, Reason
 from babymind.services.context import Context
 from babymind.store import deliveries, replies
-from babymind.store.families import Family
+from babymind.store.families import count_families
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ def overview(ctx: Context) -> Overview:
     day = utc_now().date()
     with ctx.readers.begin() as session:
         waiting = replies.queue(session, waiting_only=True, after=None, size=1).waiting
-        families = session.query(Family).count()
+        families = count_families(session)
         counts = deliveries.counts_on(session, day)
     days = [
         DayCount(kind=kind, outcome=outcome, reason=reason, count=count)

@@ -1,9 +1,8 @@
 """Telephone numbers that nobody has, and the words a provider itself listens for."""
 
-import re
 from enum import StrEnum
 
-_FICTION = re.compile(r"\+(?:447700900[0-9]{3}|1[2-9][0-9]{2}55501[0-9]{2})")
+from babymind.domain import contact
 
 _GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
@@ -38,7 +37,7 @@ def is_whatsapp(address: str) -> bool:
 
 def is_fiction(address: str) -> bool:
     """Say whether the number is reserved for fiction, so that no real phone can be meant."""
-    return _FICTION.fullmatch(bare_number(address)) is not None
+    return address.isascii() and contact.is_fiction(bare_number(address))
 
 
 def country(address: str) -> str:

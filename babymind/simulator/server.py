@@ -1,15 +1,13 @@
 """The simulator as an application, and as a server on this machine."""
 
-import logging
-import threading
 from types import TracebackType
 from typing import Self
 
-import waitress
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
 from babymind.errors import ConfigurationError, InvalidInputError
+from babymind.listener import Listener
 from babymind.simulator import current
 from babymind.simulator.access import is_this_machine
 from babymind.simulator.config import is_loopback
@@ -74,46 +72,30 @@ class SimulatorServer:
             raise ConfigurationError("The simulator listens on a loopback address only, such as 127.0.0.1")
         self._exchange = exchange
         self._bind = ("127.0.0.1" if host == "localhost" else host, port, threads)
-        self._thread: threading.Thread | None = None
+        self._listener: Listener | None = None
 
     def start(self) -> Self:
         """Listen and answer, until ``stop``."""
         host, port, threads = self._bind
-        # Waitress warns of every request that waits for a thread, which is what a load test is for.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._server = waitress.create_server(
-            create_simulator(self._exchange),
-            host=host,
-            port=port,
-            threads=threads,
-            ident=None,
-            clear_untrusted_proxy_headers=True,
-            asyncore_use_poll=True,
-            max_request_body_size=4 * UPLOAD_LIMIT_BYTES,  # Flask refuses earlier, in words for a person
-        )
+        self._listener = Listener(
+            create_simulator(self._exchange), host=host, port=port, threads=threads,
+            max_body_bytes=4 * UPLOAD_LIMIT_BYTES,  # Flask refuses earlier, in words for a person
+        )  # fmt: skip
         name = f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{self._server.effective_port}"
+        self.url = f"http://{name}:{self._listener.port}"
         self._exchange.base_url = self.url
         self._exchange.faults.interrupt(on=False)
-        self._thread = threading.Thread(target=self._server.run, name="simulator-http", daemon=True)
-        self._thread.start()
+        self._listener.start()
         return self
 
     def stop(self) -> None:
         """Stop answering and close every connection; the exchange goes on living."""
-        if self._thread is None:
+        if self._listener is None:
             return
         self._exchange.faults.interrupt()
-        self._server.task_dispatcher.shutdown()
-        self._server.trigger.pull_trigger(self._close_all)  # runs in the server's own thread
-        self._thread.join()
-        self._thread = None
+        self._listener.stop()
+        self._listener = None
         self._exchange.faults.interrupt(on=False)
-
-    def _close_all(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
-        self._server.close()
 
     def __enter__(self) -> Self:
         """Start."""

@@ -59,6 +59,9 @@ class TimeOfDay(TypeDecorator[time]):
 # SQLite counts rows only in a column of exactly INTEGER, which is 64 bits there.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
+# A table that is its own index, for those that are only ever looked up by their key.
+CLUSTERED = {"sqlite_with_rowid": False}
+
 NAMES = {
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -98,11 +101,17 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         kind = parsed.get_backend_name()
         if kind == "sqlite":
-            engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False})
+            engine = create_engine(
+                parsed,
+                hide_parameters=True,
+                connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+            )
             _set_up_sqlite(engine)
             return engine
         if kind == "postgresql":
-            return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+            return create_engine(
+                parsed, hide_parameters=True, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True
+            )  # no value of a statement is ever shown in an error
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(
             "BABYMIND_DATABASE_URL cannot be used; set it to sqlite:///var/babymind.db or "
@@ -120,6 +129,7 @@ def _set_up_sqlite(engine: Engine) -> None:
             "synchronous=FULL",  # a consent or a claim that was committed survives a power cut
             "foreign_keys=ON",
             f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
+            "wal_autocheckpoint=8000",  # 32 MB: a big plan is not held up by moving its own log
             "cache_size=-65536",
             "temp_store=MEMORY",
         ):

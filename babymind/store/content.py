@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from babymind.domain.age import Stage
-from babymind.store.base import Base
+from babymind.store.base import CLUSTERED, Base
 
 
 class ContentItem(Base):
@@ -48,12 +48,14 @@ class ContentCalendar(Base):
     """Which item is the one of an age day."""
 
     __tablename__ = "content_calendar"
+    __table_args__ = CLUSTERED
 
-    programme: Mapped[str] = mapped_column(String(64), primary_key=True)
-    locale: Mapped[str] = mapped_column(String(16), primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
-    stage: Mapped[Stage] = mapped_column(primary_key=True)
+    # The key begins with what differs most: planning looks up one row for each delivery.
     age_day: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stage: Mapped[Stage] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(16), primary_key=True)
+    programme: Mapped[str] = mapped_column(String(64), primary_key=True)
     item_id: Mapped[int] = mapped_column(ForeignKey("content_item.id"))
 
 

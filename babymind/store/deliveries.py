@@ -48,6 +48,8 @@ class Delivery(Base):
               sqlite_where=text("status = 'sending'"), postgresql_where=text("status = 'sending'")),
         Index("uq_delivery_provider_ref", "provider_ref", unique=True,
               sqlite_where=text("provider_ref IS NOT NULL"), postgresql_where=text("provider_ref IS NOT NULL")),
+        Index("ix_delivery_skipped", "local_day", "kind", "caregiver_id", "reason",
+              sqlite_where=text("status = 'skipped'"), postgresql_where=text("status = 'skipped'")),
         Index("ix_delivery_caregiver", "caregiver_id", "due_at"),
     )  # fmt: skip
 

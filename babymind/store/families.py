@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, select, text, update
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from babymind.domain.age import Birth, Dates, Span, Stage
 from babymind.domain.delivery import Messaging
-from babymind.store.base import Base
+from babymind.store.base import CLUSTERED, Base
 from babymind.store.studies import Arm, Enrolment, Study
 
 
@@ -91,7 +91,7 @@ class Address(Base):
     __table_args__ = (
         Index("uq_address_open", "channel", "look_up", unique=True, sqlite_where=text("closed_at IS NULL"),
               postgresql_where=text("closed_at IS NULL")),
-        Index("ix_address_caregiver", "caregiver_id"),
+        Index("ix_address_caregiver", "caregiver_id", "closed_at"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -108,7 +108,7 @@ class Pregnancy(Base):
     """One expected or past birth, with one infant or several."""
 
     __tablename__ = "pregnancy"
-    __table_args__ = (Index("ix_pregnancy_family", "family_id"),)
+    __table_args__ = (Index("ix_pregnancy_family", "family_id", "status"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
@@ -132,6 +132,7 @@ class PregnancyStage(Base):
     """The days on which a pregnancy is in one stage, worked out by the age engine, so that planning is a join."""
 
     __tablename__ = "pregnancy_stage"
+    __table_args__ = CLUSTERED
 
     pregnancy_id: Mapped[int] = mapped_column(ForeignKey("pregnancy.id"), primary_key=True)
     first_day: Mapped[date] = mapped_column(primary_key=True)
@@ -209,9 +210,10 @@ class FamilyRow:
 
 def recent_families(session: Session, *, study_slug: str | None = None, limit: int = 200) -> Sequence[FamilyRow]:
     """Return families, newest first, with all that the list shows, in a fixed number of queries."""
+    last = select(func.max(Enrolment.id)).where(Enrolment.family_id == Family.id).scalar_subquery()
     query = (
         select(Family, Study)
-        .join(Enrolment, Enrolment.family_id == Family.id)
+        .join(Enrolment, Enrolment.id == last)
         .join(Arm, Arm.id == Enrolment.arm_id)
         .join(Study, Study.id == Arm.study_id)
         .options(
@@ -224,6 +226,11 @@ def recent_families(session: Session, *, study_slug: str | None = None, limit: i
     if study_slug:
         query = query.where(Study.slug == study_slug)
     return [FamilyRow(family, study) for family, study in session.execute(query)]
+
+
+def count_families(session: Session) -> int:
+    """Return how many families there are."""
+    return session.scalar(select(func.count()).select_from(Family)) or 0
 
 
 def study_of(session: Session, family_id: int) -> Study | None:

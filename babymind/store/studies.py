@@ -62,7 +62,7 @@ class Enrolment(Base):
     __table_args__ = (
         Index("uq_enrolment_open", "family_id", unique=True, sqlite_where=text("to_day IS NULL"),
               postgresql_where=text("to_day IS NULL")),  # one study at a time
-        Index("ix_enrolment_family", "family_id"),
+        Index("ix_enrolment_family", "family_id", "from_day", "to_day", "arm_id"),
         Index("ix_enrolment_arm", "arm_id"),
     )  # fmt: skip
 

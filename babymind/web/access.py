@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from flask import abort, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_fresh
+from flask_login import login_fresh  # type: ignore[import-untyped]  # ships no types
 from flask_security import current_user, logout_user
 
 from babymind.store.staff import StaffRoleName

@@ -19,7 +19,7 @@ admin = Blueprint("admin", __name__, url_prefix="/staff")
 admin.before_request(guard)  # each view below says whom it lets in
 
 PICTURE_KINDS = frozenset({"image/jpeg", "image/png"})
-# What our own addresses and forms hold; the rest never reaches the database, which knows no NUL and no number so large.
+# What our own addresses and forms hold; the rest never reaches the database, which knows no NUL and no larger number.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PLACE = re.compile(r"[0-9]{1,11}\.[0-9]{6}_[0-9]{1,18}")
 
@@ -61,7 +61,7 @@ def add_comment(reply_id: int) -> ResponseReturnValue:
         comment.write(context(), reply_id=reply_id, reviewer_id=staff_id(), text=text, token=token)
     except (InvalidInputError, ConflictError) as error:
         return _show_thread(reply_id, error=error, typed=text, token=token), status_of(error)
-    flash("Your comment is on its way to the family.")
+    flash("Your comment is saved; below it stands how far it has got.")
     return redirect(url_for(".thread", reply_id=reply_id, _anchor="comments"), 303)
 
 
@@ -79,7 +79,7 @@ def close(reply_id: int) -> ResponseReturnValue:
 
 @admin.get("/pictures/<token>")
 @open_to(TEAM)
-@talisman(content_security_policy=PICTURE_POLICY)
+@talisman(content_security_policy=PICTURE_POLICY)  # type: ignore[untyped-decorator]  # the library ships no types
 def picture(token: str) -> ResponseReturnValue:
     """Show a picture of a reply."""
     if not TOKEN.fullmatch(token):
@@ -129,7 +129,6 @@ def _show_thread(reply_id: int, *, error: BabyMindError | None = None, typed: st
     return render_template(
         "thread.html",
         thread=review.thread(context(), reply_id, viewer_id=staff_id()),
-        zone=families.zone_of(context(), reply_id),
         longest=comment.LONGEST,
         error=error,
         typed=typed,

@@ -2,7 +2,7 @@
 
 import unicodedata
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from argon2 import PasswordHasher
 from flask import Flask, g, request, session
@@ -17,15 +17,17 @@ from flask_security import (
     UserMixin,
     user_authenticated,
 )
+from flask_security.forms import EmailValidation
 from flask_security.mail_util import EmailValidateException
-from wtforms import EmailField, PasswordField, SubmitField
+from flask_security.utils import validate_redirect_url
+from wtforms import EmailField, HiddenField, PasswordField, SubmitField
 from wtforms.validators import DataRequired, Length
 
 from babymind.store.base import Sessions
 from babymind.store.staff import Staff, StaffRole
 from babymind.web.access import SIGNED_IN_SECONDS
 
-NORMAL_FORM = "NFKD"
+NORMAL_FORM: Final = "NFKD"
 # RFC 9106, the second recommended option (64 MiB), with one lane for each of few processors.
 HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=2)
 LONGEST_PASSWORD = 1000
@@ -77,10 +79,17 @@ class PlainAddress(MailUtil):
 class SignInForm(LoginForm):
     """Address and password; nobody is remembered longer than the session."""
 
-    email = EmailField("E-mail address", [DataRequired("Give your e-mail address."), Length(max=255)])
+    email = EmailField(
+        "E-mail address", [DataRequired("Give your e-mail address."), Length(max=255), EmailValidation(verify=False)]
+    )
     password = PasswordField("Password", [DataRequired("Give your password."), Length(max=LONGEST_PASSWORD)])
     remember = None
     submit = SubmitField("Sign in")
+
+    def validate_next(self, field: HiddenField) -> None:
+        """Forget a place to go to that is not ours; the person still gets in."""
+        if field.data and not validate_redirect_url(field.data):
+            field.data = ""
 
 
 def install(app: Flask, readers: Sessions, limiter: Limiter) -> None:
@@ -132,9 +141,9 @@ def _limit(app: Flask, limiter: Limiter) -> None:
         return bool(response.status_code != 302)
 
     def account() -> str:
-        return request.form.get("email", "").strip().casefold()[:255]
+        return request.form.get("email", "").strip().casefold()[:255] or "nobody"
 
-    view = app.view_functions["security.login"]
+    view: Any = app.view_functions["security.login"]
     for limit, key in ((FAILURES_PER_ACCOUNT, account), (FAILURES_PER_ADDRESS, get_remote_address)):
         view = limiter.limit(
             limit, key_func=key, methods=["POST"], deduct_when=failed, scope=key.__name__, override_defaults=False

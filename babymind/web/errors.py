@@ -3,14 +3,13 @@
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from babymind.errors import BabyMindError, ConflictError, InvalidInputError, NotFoundError
-from babymind.services import context as _c
-is_unavailable = getattr(_c, "is_unavailable", lambda e: type(e).__name__ == "OperationalError")  # TEMP
+from babymind.services.health import is_unavailable
 
 log = structlog.get_logger()
 
@@ -57,21 +56,26 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:
         return error.get_response()
     response = _answer(error.code, SENTENCES.get(error.code, SENTENCES[400 if error.code < 500 else 500]))
-    if error.code == 405:
-        response.headers.extend(dict(error.get_headers()).items() & {("Allow", error.get_response().headers["Allow"])})
+    allowed = error.get_response().headers.get("Allow")
+    if allowed:
+        response.headers["Allow"] = allowed
     return response
 
 
 def show_failure(error: Exception) -> ResponseReturnValue:
     """Answer what nobody expected: 503 when the database is away, else 500; the log has the rest."""
     if is_unavailable(error):
-        log.warning("database unavailable", endpoint=request.endpoint, error=type(error).__name__)
+        log.warning(
+            "database unavailable", endpoint=request.endpoint, said=str(getattr(error, "orig", None) or type(error))
+        )
         return _answer(503, SENTENCES[503])
-    log.exception("request failed", endpoint=request.endpoint)
+    log.error("request failed", endpoint=request.endpoint, exc_info=error)
     return _answer(500, SENTENCES[500])
 
 
 def _answer(status: int, sentence: str) -> Response:
     if request.blueprint in MACHINES:
         return Response(f"{HTTPStatus(status).phrase}\n", status, content_type="text/plain; charset=utf-8")
-    return Response(render_template("error.html", sentence=sentence, status=status), status)
+    # Not `render_template`, which would look for who is signed in, in a database that may be away.
+    page = current_app.jinja_env.get_template("error.html").render(sentence=sentence, status=status)
+    return Response(page, status)

@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, IntegerField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import TelInput, TimeInput
 
@@ -17,7 +18,7 @@ ZONES = sorted(zone for zone in available_timezones() if "/" in zone and not zon
 NO_DAY = "Give the day as year-month-day, such as 2026-03-08."
 
 
-class PlainDateField(DateField):
+class PlainDateField(DateField):  # type: ignore[misc]  # the library ships no types
     """A day, or a sentence that says how to write one."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
@@ -33,13 +34,19 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
 
     study = SelectField("Study", [InputRequired("Choose a study.")])
     name = StringField("Name", [DataRequired("Give the caregiver's name."), Length(max=LONGEST_NAME)])
-    role = SelectField("Who they are to the baby", choices=[(role, role.replace("_", " ")) for role in ROLES])
+    role = SelectField(
+        "Who they are to the baby", choices=[SelectChoice(role, role.replace("_", " ")) for role in ROLES]
+    )
     phone = StringField("Mobile number", [DataRequired("Give a mobile number."), Length(max=40)], widget=TelInput())
     zone = StringField("Time zone", [DataRequired("Give a time zone."), Length(max=64)], default="Europe/London")
     fact_time = StringField("Time of the fact", [DataRequired("Give a time.")], widget=TimeInput(), default="09:00")
-    prompt_time = StringField("Time of the prompt", [DataRequired("Give a time.")], widget=TimeInput(), default="17:00")
-    babies = SelectField("How many babies", choices=[(n, str(n)) for n in range(1, MOST_BABIES + 1)], coerce=int)
-    baby_1 = StringField("First name or nickname", [Length(max=LONGEST_NAME)])
+    prompt_time = StringField(
+        "Time of the prompt", [DataRequired("Give a time.")], widget=TimeInput(), default="17:00"
+    )
+    babies = SelectField(
+        "How many babies", choices=[SelectChoice(n, str(n)) for n in range(1, MOST_BABIES + 1)], coerce=int
+    )
+    baby_1 = StringField("First baby", [Length(max=LONGEST_NAME)])
     baby_2 = StringField("Second baby", [Length(max=LONGEST_NAME)])
     baby_3 = StringField("Third baby", [Length(max=LONGEST_NAME)])
     due_on = PlainDateField("Due date", [Optional()])
@@ -54,7 +61,7 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
 
     def offer(self, studies: Sequence[StudyView]) -> None:
         """Offer the studies that there are."""
-        self.study.choices = [(study.slug, study.name) for study in studies]
+        self.study.choices = [SelectChoice(study.slug, study.name) for study in studies]
 
     def family(self) -> NewFamily:
         """Return what was typed.
@@ -62,7 +69,8 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
         Raises:
             InvalidInputError: The gestation is none.
         """
-        names = (self.baby_1.data, self.baby_2.data, self.baby_3.data)
+        names = [(name or "").strip() for name in (self.baby_1.data, self.baby_2.data, self.baby_3.data)]
+        named = max((position for position, name in enumerate(names, 1) if name), default=1)
         caregiver = NewCaregiver(
             name=self.name.data,
             phone=self.phone.data,
@@ -75,7 +83,7 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
         return NewFamily(
             study=self.study.data,
             caregivers=[caregiver],
-            babies=[name or "" for name in names[: self.babies.data]],
+            babies=names[: max(named, self.babies.data)],  # a name typed is a baby, whatever the number says
             due_on=self.due_on.data,
             born_on=self.born_on.data,
             gestation_days=self._gestation(),

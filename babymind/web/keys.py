@@ -1,7 +1,5 @@
 """Row numbers in addresses."""
 
-from typing import Any
-
 from werkzeug.routing import IntegerConverter, Map
 
 LARGEST_KEY = 2**63 - 1  # more than this is no row of any database, and an error of the driver
@@ -10,5 +8,5 @@ LARGEST_KEY = 2**63 - 1  # more than this is no row of any database, and an erro
 class KeyConverter(IntegerConverter):
     """A row's number: ``<key:reply_id>``."""
 
-    def __init__(self, map: Map, *args: Any, **kwargs: Any) -> None:  # noqa: A002 - the base's name
-        super().__init__(map, *args, max=LARGEST_KEY, **kwargs)
+    def __init__(self, map: Map) -> None:  # noqa: A002 - the base's name
+        super().__init__(map, max=LARGEST_KEY)

@@ -23,7 +23,7 @@ CONTENT_POLICY = {
     "base-uri": "'none'",
 }
 PICTURE_POLICY = {"default-src": "'none'", "sandbox": "", "frame-ancestors": "'none'"}
-NO_DEVICES = {name: "()" for name in ("camera", "microphone", "geolocation", "payment", "usb", "browsing-topics")}
+NO_DEVICES = dict.fromkeys(("camera", "microphone", "geolocation", "payment", "usb", "browsing-topics"), "()")
 
 talisman = Talisman()
 csrf = CSRFProtect()

@@ -1,50 +1,23 @@
-"""The WSGI server of one process: waitress, on a thread for the demo and tests, or until it is told to stop."""
+"""The web application on a port: in a thread for the demo and tests, or until the process is told to stop."""
 
-import logging
 import signal
 import threading
 from types import TracebackType
 from typing import Self
 
-import waitress
 from flask import Flask
+
+from babymind.listener import Listener
 
 THREADS = 8
 MAX_BODY_BYTES = 30_000_000
 
 
-class WebServer:
-    """Serves an application from a thread of its own; also a context manager."""
+class WebServer(Listener):
+    """Serves an application; also a context manager."""
 
     def __init__(self, app: Flask, *, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> None:
-        # Waitress warns of every request that waits for a thread, which a busy hour is full of.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._server = waitress.create_server(
-            app, host=host, port=port, threads=threads, ident=None, clear_untrusted_proxy_headers=True,
-            asyncore_use_poll=True, max_request_body_size=MAX_BODY_BYTES,
-        )  # fmt: skip
-        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self._server.effective_port)
-
-    def start(self) -> Self:
-        """Begin to answer."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Finish the requests that are under way, and close."""
-        self._server.task_dispatcher.shutdown()
-        self._server.trigger.pull_trigger(self._close_all)  # runs in the server's own thread
-        self._thread.join()
-
-    def _close_all(self) -> None:
-        for channel in list(self._server.active_channels.values()):
-            channel.handle_close()
-        self._server.close()
+        super().__init__(app, host=host, port=port, threads=threads, max_body_bytes=MAX_BODY_BYTES)
 
     def __enter__(self) -> Self:
         """Start."""

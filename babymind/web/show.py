@@ -67,7 +67,7 @@ def install(app: Flask) -> None:
     """Give the templates their words, and Bootstrap from this machine."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
-    app.jinja_env.filters.update(ago=ago, local=local, day=day, outcome=outcome, tone=tone)
+    app.jinja_env.filters.update(ago=ago, local=local, due=due, day=day, outcome=outcome, tone=tone)
     app.jinja_env.globals.update(may=may, TEAM=TEAM, ALL_STAFF=ALL_STAFF, MESSAGING=MESSAGING, utc_now=utc_now)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -87,9 +87,15 @@ def local(instant: datetime, zone: str) -> str:
     return f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
 
 
-def day(on: date) -> str:
+def due(instant: datetime, zone: str, on: date) -> str:
+    """Return when something is due on a day: ``17:00``; with the day where it was put off to another."""
+    there = instant.astimezone(ZoneInfo(zone))
+    return f"{there:%H:%M}" if there.date() == on else local(instant, zone)
+
+
+def day(on: date, *, year: bool = True) -> str:
     """Return a day: ``Mon 23 Nov 2026``."""
-    return f"{on:%a} {on.day} {on:%b %Y}"
+    return f"{on:%a} {on.day} {on:%b}" + (f" {on.year}" if year else "")
 
 
 def outcome(status: DeliveryStatus, reason: str | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, g, request
 from flask.typing import ResponseReturnValue
 
 from babymind.errors import InvalidInputError
@@ -14,7 +14,7 @@ webhooks = Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
 csrf.exempt(webhooks)
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-EMPTY_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # nothing to text back: answers go out as deliveries
+NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # what we answer goes out as deliveries
 
 
 @webhooks.before_request
@@ -30,7 +30,7 @@ def messages() -> ResponseReturnValue:
     """Keep a message; the same one any number of times."""
     form = _form()
     receive.keep(context(), _message_id(form), form)
-    return Response(EMPTY_ANSWER, content_type="text/xml")
+    return Response(NOTHING_TO_SAY, content_type="text/xml")
 
 
 @webhooks.post("/status/<key:delivery_id>")
@@ -38,6 +38,8 @@ def status(delivery_id: int) -> ResponseReturnValue:
     """Keep what the provider tells of a delivery."""
     form = _form()
     _message_id(form)
+    if any("\0" in value for values in form.values() for value in values):
+        abort(400)  # a receipt's words are kept as they are, and PostgreSQL keeps no NUL
     receive.told(context(), delivery_id, _first(form))
     return Response(status=204)
 
@@ -60,7 +62,10 @@ def _path_and_query() -> str | None:
 
 
 def _form() -> dict[str, list[str]]:
-    return request.form.to_dict(flat=False)
+    if "webhook_form" not in g:
+        g.webhook_form = request.form.to_dict(flat=False)
+    form: dict[str, list[str]] = g.webhook_form
+    return form
 
 
 def _first(form: Mapping[str, list[str]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The first tables
+"""The first tables.
 
 Revision: 0001, the first.
 """
@@ -69,6 +69,15 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "moment",
+        sa.Column("at", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("zone", sa.String(length=64), nullable=False),
+        sa.Column("instant", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("at", "local_day", "zone", name=op.f("pk_moment")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "planned_day",
         sa.Column("zone", sa.String(length=64), nullable=False),
         sa.Column("local_day", sa.Date(), nullable=False),
@@ -135,16 +144,17 @@ def upgrade() -> None:
 
     op.create_table(
         "content_calendar",
-        sa.Column("programme", sa.String(length=64), nullable=False),
-        sa.Column("locale", sa.String(length=16), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("stage", sa.String(length=32), nullable=False),
         sa.Column("age_day", KEY, autoincrement=False, nullable=False),
+        sa.Column("stage", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("locale", sa.String(length=16), nullable=False),
+        sa.Column("programme", sa.String(length=64), nullable=False),
         sa.Column("item_id", KEY, nullable=False),
         sa.ForeignKeyConstraint(
             ["item_id"], ["content_item.id"], name=op.f("fk_content_calendar_item_id_content_item")
         ),
-        sa.PrimaryKeyConstraint("programme", "locale", "kind", "stage", "age_day", name=op.f("pk_content_calendar")),
+        sa.PrimaryKeyConstraint("age_day", "stage", "kind", "locale", "programme", name=op.f("pk_content_calendar")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "content_version",
@@ -182,7 +192,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pregnancy")),
     )
     with op.batch_alter_table("pregnancy", schema=None) as batch_op:
-        batch_op.create_index("ix_pregnancy_family", ["family_id"], unique=False)
+        batch_op.create_index("ix_pregnancy_family", ["family_id", "status"], unique=False)
 
     op.create_table(
         "staff_role",
@@ -210,7 +220,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_address")),
     )
     with op.batch_alter_table("address", schema=None) as batch_op:
-        batch_op.create_index("ix_address_caregiver", ["caregiver_id"], unique=False)
+        batch_op.create_index("ix_address_caregiver", ["caregiver_id", "closed_at"], unique=False)
         batch_op.create_index(
             "uq_address_open",
             ["channel", "look_up"],
@@ -285,6 +295,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("status = 'sending'"),
         )
         batch_op.create_index(
+            "ix_delivery_skipped",
+            ["local_day", "kind", "caregiver_id", "reason"],
+            unique=False,
+            sqlite_where=sa.text("status = 'skipped'"),
+            postgresql_where=sa.text("status = 'skipped'"),
+        )
+        batch_op.create_index(
             "uq_delivery_occasion",
             ["occasion"],
             unique=True,
@@ -320,7 +337,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("enrolment", schema=None) as batch_op:
         batch_op.create_index("ix_enrolment_arm", ["arm_id"], unique=False)
-        batch_op.create_index("ix_enrolment_family", ["family_id"], unique=False)
+        batch_op.create_index("ix_enrolment_family", ["family_id", "from_day", "to_day", "arm_id"], unique=False)
         batch_op.create_index(
             "uq_enrolment_open",
             ["family_id"],
@@ -351,6 +368,7 @@ def upgrade() -> None:
             ["pregnancy_id"], ["pregnancy.id"], name=op.f("fk_pregnancy_stage_pregnancy_id_pregnancy")
         ),
         sa.PrimaryKeyConstraint("pregnancy_id", "first_day", name=op.f("pk_pregnancy_stage")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "attempt",
@@ -485,7 +503,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_review_reply", ["reply_id"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.drop_index("ix_review_reply")
@@ -548,6 +565,11 @@ def downgrade() -> None:
             postgresql_where=sa.text("occasion IS NOT NULL"),
         )
         batch_op.drop_index(
+            "ix_delivery_skipped",
+            sqlite_where=sa.text("status = 'skipped'"),
+            postgresql_where=sa.text("status = 'skipped'"),
+        )
+        batch_op.drop_index(
             "ix_delivery_lease",
             sqlite_where=sa.text("status = 'sending'"),
             postgresql_where=sa.text("status = 'sending'"),
@@ -597,6 +619,7 @@ def downgrade() -> None:
     op.drop_table("study")
     op.drop_table("staff")
     op.drop_table("planned_day")
+    op.drop_table("moment")
     with op.batch_alter_table("inbound", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_inbound_new", sqlite_where=sa.text("status = 'new'"), postgresql_where=sa.text("status = 'new'")

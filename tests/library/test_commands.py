@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from babymind.clock import clock_at
+from babymind.domain.reply import Keyword
 from babymind.library.commands import content_group, default_root
+from babymind.library.values import THEMES
 
 from .conftest import Bank
 
@@ -62,6 +65,17 @@ def test_a_bank_with_findings_is_refused_with_exit_code_1(root: Path) -> None:
     assert done.exit_code == 1
     assert set(document) == {"counts", "findings"}
     assert set(document["findings"][0]) == {"file", "line", "item", "rule", "message"}
+
+
+def test_a_check_without_its_libraries_says_what_to_install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "babymind.library.check", raising=False)
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    monkeypatch.delitem(sys.modules, "babymind.library.schemas", raising=False)
+
+    done = run("check", "--content", root)
+
+    assert done.exit_code == 1
+    assert "pip install 'babymind[content]'" in done.output
 
 
 def test_findings_for_people_begin_with_file_and_line(root: Path) -> None:
@@ -290,9 +304,6 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 
 def test_the_schemas_name_the_themes_and_keywords_that_the_code_knows() -> None:
-    from babymind.domain.reply import Keyword
-    from babymind.library.calendar_rules import THEMES
-
     def schema(name: str) -> Any:
         return json.loads((default_root() / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
 

@@ -43,7 +43,7 @@ def test_a_family_that_joins_at_noon_starts_with_the_next_slot(ctx: Context) -> 
 def test_names_and_numbers_are_unreadable_in_the_database(ctx: Context) -> None:
     enrol_family(ctx, name="Persephone", babies=("Thaddeus",))
 
-    dump = []
+    dump: list[str] = []
     with ctx.database.connect() as connection:
         for table in Family.metadata.sorted_tables:
             dump.extend(str(tuple(row)) for row in connection.execute(text(f"SELECT * FROM {table.name}")))

@@ -36,6 +36,7 @@ class Receiver:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.answers: list[int] = []  # 0 hangs up without an answer
+        self.hangs_up = False  # after every answer, without saying so
         self._changed = threading.Condition()
         receiver = self
 
@@ -68,6 +69,7 @@ class Receiver:
         handler.send_response(answer)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
+        handler.close_connection = handler.close_connection or self.hangs_up
 
     def wait_for(self, count: int) -> list[Call]:
         """Wait until there were so many calls."""

@@ -1,7 +1,9 @@
 """Status callbacks, incoming messages and their webhook, and the provider's own STOP."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from babymind.simulator.state import REPLIES, Exchange
 from babymind.simulator.storage import Search
 from babymind.simulator.tasks import Tasks
 
-from .conftest import ACCOUNT, OURS, SAM, SERVICE, TOKEN, Call, Receiver
+from .conftest import ACCOUNT, OURS, SAM, SERVICE, TOKEN, Call, Receiver, eventually
 
 
 def text(receiver: Receiver, **changes: Any) -> NewMessage:
@@ -84,11 +86,62 @@ def test_a_callback_that_is_refused_is_not_tried_again(exchange: Exchange, recei
     assert len(receiver.calls) == 2
 
 
+def test_a_connection_that_was_hung_up_is_opened_again(config: SimulatorConfig, receiver: Receiver) -> None:
+    receiver.hangs_up = True
+
+    with Exchange(replace(config, workers=1)) as exchange:
+        for _ in range(5):
+            exchange.receive(SAM, OURS, "hello")
+            assert exchange.settle()
+            time.sleep(0.02)  # for the hanging up to arrive
+
+    assert len(receiver.calls) == 5
+
+
+def test_callbacks_may_go_to_several_places(config: SimulatorConfig, receiver: Receiver) -> None:
+    other = Receiver()
+
+    with Exchange(replace(config, workers=1)) as exchange:
+        for address in (receiver.url, other.url, receiver.url):
+            exchange.send(text(receiver, status_callback=address))
+            assert exchange.settle()
+    other.stop()
+
+    assert [call.path for call in receiver.calls] == ["/"] * 4
+    assert [call.path for call in other.calls] == ["/"] * 2
+
+
 def test_nobody_at_the_callback_address_stops_nothing(exchange: Exchange) -> None:
     sid = exchange.send(NewMessage(to=SAM, from_=OURS, body="x", status_callback="http://127.0.0.1:1/x")).sid
     assert exchange.settle()
 
     assert exchange.message(sid).status is Status.DELIVERED
+
+
+def test_what_was_sent_before_a_restart_arrives_after_it(config: SimulatorConfig, tmp_path: Path) -> None:
+    file = str(tmp_path / "provider.sqlite")
+    with Exchange(replace(config, callback_delay_seconds=0.05), file) as exchange:
+        sid = exchange.send(NewMessage(to=SAM, from_=OURS, body="x")).sid
+        assert eventually(lambda: exchange.message(sid).status is Status.SENT)
+
+    with Exchange(config, file) as exchange:
+        assert exchange.settle()
+        assert exchange.message(sid).status is Status.DELIVERED
+
+
+def test_a_message_cancelled_meanwhile_is_not_sent(config: SimulatorConfig, receiver: Receiver) -> None:
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    nearly = now + timedelta(seconds=300.9)
+    instants = iter([now, now])  # for the check and the record; then it is nearly time
+    scheduled = text(receiver, from_=None, messaging_service_sid=SERVICE, send_at=now + timedelta(seconds=301))
+
+    with Exchange(config, now=lambda: next(instants, nearly)) as exchange:
+        sid = exchange.send(scheduled).sid
+        exchange.cancel(sid)
+        assert exchange.settle()
+
+        assert exchange.message(sid).status is Status.CANCELED
+    assert receiver.calls == []
 
 
 def test_a_message_whose_validity_ran_out_fails(config: SimulatorConfig, receiver: Receiver) -> None:

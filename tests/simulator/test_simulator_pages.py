@@ -129,12 +129,13 @@ def test_days_and_hours_are_the_phones_own(browser: FlaskClient, exchange: Excha
     for days_ago in (400, 3, 1, 0):
         clock.instant = NOW - timedelta(days=days_ago)
         exchange.receive(SAM, None, f"{days_ago} days ago")
+    assert exchange.settle()
 
     page = browser.get(SAMS_PAGE).text
 
     days = re.findall(r'<h2 class="day">(.*?)</h2>', page)
     assert days == ["Tuesday 21 October 2025", "Sunday 22 November", "Yesterday", "Today"]
-    assert [state for _, _, state in bubbles(page)][-1] == "22:30 · Sent"
+    assert [state for _, _, state in bubbles(page)][-1] == "22:30 · Received"
     assert "22:30</time>" in browser.get("/phones").text
     clock.instant = NOW + timedelta(days=3)
     assert ">Wed</time>" in browser.get("/phones").text

@@ -1,16 +1,18 @@
 """The real Twilio client against the simulated REST surface."""
 
 import base64
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
 from babymind.errors import ConfigurationError
+from babymind.simulator.access import is_this_machine
 from babymind.simulator.config import SimulatorConfig
 from babymind.simulator.records import NewMessage, Status
 from babymind.simulator.server import SimulatorServer
@@ -293,6 +295,61 @@ def test_a_file_can_be_behind_a_redirect_to_another_host(config: SimulatorConfig
         assert requests.get(location[:-1] + "x", timeout=5).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", 21604),
+        (b"To=%2B447700900001&From=%2B447700900999&Body=%FF%00", None),
+        (b"To=%2B447700900001&From=%2B447700900999&Body=%ED%A0%80", None),
+        (b"&".join(b"Field%d=1" % n for n in range(101)), 20001),
+        (b"Body=" + b"x" * 300_000, 21617),
+        (b"To=%2B447700900001&From=%2B447700900999&ContentSid=HX1&ContentVariables=%7B%7D", None),
+        (b"To=%2B447700900001&From=%2B447700900999&Body=x&ValidityPeriod=soon", 90007),
+        (
+            f"To=%2B447700900001&MessagingServiceSid={SERVICE}&Body=x&ScheduleType=fixed&SendAt=soon".encode(),
+            35114,
+        ),
+    ],
+)
+def test_odd_forms_are_refused_or_kept_safely(
+    server: SimulatorServer, exchange: Exchange, body: bytes, code: int | None
+) -> None:
+    url = f"{server.url}/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    answer = requests.post(url, data=body, headers=headers, auth=(ACCOUNT, TOKEN), timeout=5)
+
+    assert answer.json().get("code") == code
+    assert answer.status_code == (201 if code is None else 400)
+    assert len(exchange.messages()) == (1 if code is None else 0)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[", ""])
+def test_another_name_for_this_machine_is_a_trap(server: SimulatorServer, host: str) -> None:
+    for path in (f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json", "/phones"):
+        answer = requests.post(server.url + path, data={}, headers={"Host": host}, auth=(ACCOUNT, TOKEN), timeout=5)
+        assert answer.status_code in {400, 403}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "localhost", "[::1]:8000", "LOCALHOST:1"])
+def test_the_names_of_this_machine_are_known(host: str) -> None:
+    assert is_this_machine(host)
+
+
+def test_a_file_that_is_not_there_cannot_be_deleted(client: Any, exchange: Exchange) -> None:
+    sid = exchange.receive(SAM, OURS, "x").sid
+
+    assert refusal(lambda: client.messages(sid).media("ME" + "0" * 32).delete()) == (404, 20404)
+
+
+def test_a_message_is_kept_with_its_files_or_not_at_all(exchange: Exchange) -> None:
+    with pytest.raises(sqlite3.Error):
+        exchange.receive(SAM, OURS, "x", [("image/png", b"ok"), ("image/png", cast("bytes", object()))])
+
+    assert exchange.messages() == []
+    assert exchange.receive(SAM, OURS, "x").num_media == 0
+
+
 def test_nothing_is_forgotten_over_a_restart(config: SimulatorConfig, tmp_path: Any) -> None:
     file = str(tmp_path / "provider.sqlite")
     with Exchange(config, file) as exchange:
@@ -327,6 +384,8 @@ def test_what_was_on_its_way_goes_on_after_a_restart(config: SimulatorConfig, tm
         {"messages_webhook_url": "http://192.0.2.1/webhooks"},
         {"connect_to": "http://192.0.2.1"},
         {"connect_to": "https://127.0.0.1"},
+        {"connect_to": "http://[::1"},
+        {"connect_to": "http:///path"},
     ],
 )
 def test_an_odd_configuration_is_refused(config: SimulatorConfig, changes: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The whole application over a database in a temporary folder, with the real check of signatures and no network."""
 
+import html
 import io
 import re
 import shutil
@@ -26,6 +27,8 @@ from babymind.library.bank import Library
 from babymind.services import accounts, enrol, receive, triage
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled, NewCaregiver, NewFamily
+from babymind.store import schema
+from babymind.store.base import make_engine
 from babymind.web.auth import hash_password
 from tests.conftest import context_of
 
@@ -37,10 +40,20 @@ PASSWORD = "a long enough password"
 HASHED = hash_password(PASSWORD)
 
 
+@pytest.fixture(scope="session")
+def empty_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the tables in it, and nothing else."""
+    file = tmp_path_factory.mktemp("web") / "empty.db"
+    engine = make_engine(f"sqlite:///{file}")
+    schema.upgrade(engine)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+def database_url(empty_template: Path, tmp_path: Path) -> str:
     """SQLite only: what both databases must do alike is tested below the web."""
-    shutil.copy(sqlite_template, tmp_path / "web.db")
+    shutil.copy(empty_template, tmp_path / "web.db")
     return f"sqlite:///{tmp_path / 'web.db'}"
 
 
@@ -132,6 +145,11 @@ def token_in(page: TestResponse) -> str:
     return found.group(1)
 
 
+def shown(text: str) -> str:
+    """Return the words of a page, without its tags."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
+
+
 def enrol_family(ctx: Context, phone: str = "+447700900001", *, name: str = "Sam", baby: str = "Robin",
                  study: str = "demo") -> Enrolled:  # fmt: skip
     """Enrol a family, adding its study where it is new."""
@@ -196,7 +214,8 @@ def store_picture(ctx: Context, reply_id: int, colour: str = "seagreen", size: t
     with ctx.sessions.begin() as session:
         media = Media(
             reply_id=reply_id, position=session.query(Media).filter_by(reply_id=reply_id).count() + 1, source_url="",
-            told_type="image/jpeg", status=MediaStatus.STORED, next_look_at=datetime.now(UTC), key=f"key-{reply_id}-{colour}",
+            told_type="image/jpeg", status=MediaStatus.STORED, next_look_at=datetime.now(UTC),
+            key=f"key-{reply_id}-{colour}",
             content_type="image/jpeg", n_bytes=len(out.getvalue()), width=size[0], height=size[1], attempts=1,
         )  # fmt: skip
         session.add(media)

@@ -1,0 +1,243 @@
+"""Every page, for everybody: axe finds nothing, it fits a narrow screen, and neither mouse nor script is needed."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, Page, StorageState, expect
+
+from babymind.clock import utc_now
+from babymind.demo import drawing
+from babymind.domain.delivery import DeliveryStatus
+from babymind.engine.base import Work
+from babymind.services import comment, enrol, review
+from babymind.services.enrol import NewCaregiver, NewFamily
+from tests.browser import steps
+from tests.browser.installation import EMAIL, PASSWORD, Installation, until
+from tests.browser.windows import DESKTOP, PHONE, Scheme, Size, Windows, decoded_width, tab_to, violations, width_of
+
+pytestmark = pytest.mark.browser
+
+ROSALIND, THEODORA, SILENT, STRANGER = (f"+4477009001{digits}" for digits in ("61", "62", "63", "64"))
+LONG = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch"  # one word, which has to break somewhere
+PAGES = (
+    "sign in", "today", "waiting", "all", "photo", "comment", "stopped", "stranger", "families", "family", "twins",
+    "enrol", "missing", "phones", "phone", "stopped phone",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, installation: Installation) -> StorageState:
+    """The cookies of a window in which a member of the team has signed in."""
+    with browser.new_context() as context:
+        steps.sign_in(context.new_page(), installation)
+        return context.storage_state()
+
+
+@pytest.fixture(scope="module")
+def places(installation: Installation) -> Mapping[str, str]:
+    """The address of every page, with something to see on each."""
+    at, ctx = installation, installation.ctx
+    codes = {
+        phone: enrol_family(at, phone, name, babies)
+        for phone, name, babies in (
+            (ROSALIND, "Rosalind", ("Wilfred",)),
+            (THEODORA, "Theodora", ("Beatrix", "Barnaby")),
+            (SILENT, LONG, (LONG,)),
+        )
+    }
+    ctx.engine.hint(Work.DELIVER)
+    until(lambda: all(len(at.exchange.thread(phone)) == 3 for phone in codes))  # welcome, fact, prompt
+    assert at.exchange.settle()
+    at.exchange.receive(ROSALIND, None, "She hears the rain before I do.", [("image/jpeg", drawing(1))])
+    at.exchange.receive(THEODORA, None, "Each seems to wonder where the other one went.")
+    at.exchange.receive(SILENT, None, f"{LONG} {LONG * 2} https://example.org/{LONG}")
+    at.exchange.receive(STRANGER, None, "Is this the baby thing?")
+    until(lambda: {"She", "Each", LONG, "Is"} <= waiting(at).keys())
+    replies = waiting(at)
+    comment.write(ctx, reply_id=replies["Each"], reviewer_id=1, text=f"Together! {LONG}", token="t" * 20)
+    at.exchange.receive(SILENT, None, "STOP")
+    until(lambda: review.thread(ctx, replies["Each"], viewer_id=1).comments[0].state is DeliveryStatus.DELIVERED)
+    until(lambda: review.thread(ctx, replies[LONG], viewer_id=1).reply.stopped)
+    staff, phones = f"{at.staff}/staff", f"{at.phones}/phones"
+    return {
+        "sign in": f"{staff}/login",
+        "today": f"{staff}/",
+        "waiting": f"{staff}/replies",
+        "all": f"{staff}/replies?show=all",
+        "photo": f"{staff}/replies/{replies['She']}",
+        "comment": f"{staff}/replies/{replies['Each']}",
+        "stopped": f"{staff}/replies/{replies[LONG]}",
+        "stranger": f"{staff}/replies/{replies['Is']}",
+        "families": f"{staff}/families",
+        "family": f"{staff}/families/{codes[SILENT]}",
+        "twins": f"{staff}/families/{codes[THEODORA]}",
+        "enrol": f"{staff}/families/new",
+        "missing": f"{staff}/nowhere",
+        "phones": at.phones,
+        "phone": f"{phones}/{ROSALIND.removeprefix('+')}",
+        "stopped phone": f"{phones}/{SILENT.removeprefix('+')}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(DESKTOP, "light"), (PHONE, "light"), (PHONE, "dark")], ids=["desktop", "phone", "dark"]
+)
+def test_axe_finds_nothing_on_any_page(
+    windows: Windows, places: Mapping[str, str], signed_in: StorageState, size: Size, scheme: Scheme
+) -> None:
+    team = windows.open(size, scheme=scheme, signed_in=signed_in, refusals=(404,))
+    anybody = windows.open(size, scheme=scheme)
+    found = {}
+
+    for name in PAGES:
+        page = anybody if name == "sign in" else team
+        page.goto(places[name])
+        assert width_of(page) <= size[0], f"{name} scrolls sideways"
+        found[name] = violations(page)
+
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_axe_finds_nothing_on_a_page_that_refuses(
+    windows: Windows, places: Mapping[str, str], signed_in: StorageState
+) -> None:
+    team, anybody = windows.open(PHONE, signed_in=signed_in, refusals=(422,)), windows.open(PHONE)
+    found = {}
+
+    team.goto(places["enrol"])
+    send_nothing(team)
+    found["answers missing"] = violations(team)
+    team.goto(places["enrol"])
+    for label, typed in (("Name", "Sam"), ("Mobile number", "12"), ("Birth date", "2020-02-20")):
+        team.get_by_label(label, exact=True).fill(typed)
+    team.get_by_role("checkbox").first.check()
+    team.get_by_role("button", name="Enrol the family").click()
+    expect(team.get_by_role("alert")).to_contain_text("Nothing has been saved")
+    found["a number that is none"] = violations(team)
+    anybody.goto(places["sign in"])
+    anybody.get_by_label("E-mail address").fill(EMAIL)
+    anybody.get_by_label("Password").fill("not this one, surely")
+    anybody.get_by_role("button", name="Sign in").click()
+    expect(anybody.get_by_role("alert")).to_contain_text("do not belong together")
+    found["another password"] = violations(anybody)
+
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def test_no_page_breaks_its_policy_while_our_own_styles_are_on_their_way(
+    windows: Windows, places: Mapping[str, str], signed_in: StorageState
+) -> None:
+    page = windows.open(signed_in=signed_in, refusals=(404, 422))
+    page.route("**/babymind.css", lambda route: route.fulfill(body="", content_type="text/css"))
+
+    for name in PAGES:
+        page.goto(places[name])
+    page.goto(places["enrol"])
+    page.get_by_role("checkbox").first.check()
+    send_nothing(page)
+
+    assert windows.complaints == []  # Bootstrap's own styles draw with data: images, which the policy refuses
+
+
+def test_no_page_scrolls_sideways_at_320_pixels(
+    windows: Windows, places: Mapping[str, str], signed_in: StorageState
+) -> None:
+    team = windows.open((320, 640), signed_in=signed_in, refusals=(404,))
+    anybody = windows.open((320, 640))
+    widths = {}
+
+    for name in PAGES:
+        page = anybody if name == "sign in" else team
+        page.goto(places[name])
+        widths[name] = width_of(page)
+
+    assert {name: width for name, width in widths.items() if width > 320} == {}
+
+
+def test_the_keyboard_is_enough(installation: Installation, windows: Windows, places: Mapping[str, str]) -> None:
+    page, words = windows.open(), "He likes the click of the keys."
+    installation.exchange.receive(ROSALIND, None, words)
+
+    page.goto(places["today"])
+    tab_to(page, page.get_by_label("E-mail address"))
+    page.keyboard.type(EMAIL)
+    tab_to(page, page.get_by_label("Password"))
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
+    tab_to(page, page.get_by_role("navigation").get_by_role("link", name="Replies"))
+    page.keyboard.press("Enter")
+    steps.see(page, steps.queued(page, words))
+    tab_to(page, steps.queued(page, words).get_by_role("link"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="The reply")).to_contain_text(words)
+    tab_to(page, page.get_by_role("link", name="Skip to the page"))
+    page.keyboard.press("Enter")
+    tab_to(page, steps.comment_box(page))
+    page.keyboard.type("Without a mouse.")
+    tab_to(page, page.get_by_role("button", name="Send the comment"))
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("region", name="Comments")).to_contain_text("Without a mouse.")
+
+
+def test_the_story_needs_no_script(installation: Installation, windows: Windows) -> None:
+    at, team, phone = installation, windows.open(javascript=False), windows.open(PHONE, javascript=False)
+    home = steps.home_of(at, "Philippa", "Cuthbert", "+447700900165", age_days=20)
+
+    steps.sign_in(team, at)
+    family_page = steps.enrol(team, at, home)
+    at.move_to(home.prompt_at + timedelta(minutes=1))
+    steps.open_phone(phone, at, home)
+    steps.see(phone, steps.texts(phone).nth(2))
+    steps.answer(phone, "No script at all.")
+    assert decoded_width(steps.sent(phone).get_by_role("img")) > 0
+
+    steps.go_to(team, "Replies")
+    steps.see(team, steps.queued(team, "No script at all.").get_by_role("img"))
+    steps.queued(team, "No script at all.").get_by_role("link").click()
+    assert decoded_width(team.get_by_role("region", name="The reply").get_by_role("img")) > 0
+    steps.comment(team, "None here either.")
+    steps.see(team, team.get_by_role("region", name="Comments").get_by_text("delivered", exact=True))
+    steps.see(phone, steps.texts(phone).filter(has_text="None here either."))
+
+    phone.get_by_role("button", name="STOP").click()
+    expect(phone.get_by_text("STOP is in force")).to_be_visible()
+    steps.see(team, team.get_by_text(re.compile("has stopped messages, so nothing can be sent")))
+    expect(steps.comment_box(team)).to_have_count(0)
+    phone.get_by_role("button", name="START").click()
+    expect(phone.get_by_text("STOP is in force")).to_be_hidden()
+    team.goto(family_page)
+    steps.see(team, team.get_by_text("gets messages"))
+
+
+def enrol_family(at: Installation, phone: str, name: str, babies: tuple[str, ...]) -> str:
+    """Enrol a family whose fact and prompt are due already, and return its study code."""
+    times = [f"{at.now() - timedelta(minutes=minutes):%H:%M}" for minutes in (30, 5)]
+    caregiver = NewCaregiver(
+        name=name, phone=phone, role="mother", zone=at.zone.key, fact_time=times[0], prompt_time=times[1]
+    )
+    at.exchange.add_phone(phone, name, at.zone.key)
+    family = NewFamily(
+        study="demo", caregivers=[caregiver], babies=babies, born_on=at.now().date() - timedelta(days=20),
+        starts_at=utc_now() - timedelta(days=1),
+    )  # fmt: skip
+    return enrol.enrol(at.ctx, family).study_code
+
+
+def send_nothing(page: Page) -> None:
+    """Send the form of a family as it is, past the browser's own checks."""
+    page.get_by_role("main").locator("form").evaluate("form => { form.noValidate = true; }")
+    page.get_by_role("button", name="Enrol the family").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing has been saved")
+
+
+def waiting(at: Installation) -> dict[str, int]:
+    """Return the replies that wait with all their pictures, by their first word."""
+    return {
+        reply.text.split()[0]: reply.id
+        for reply in review.queue(at.ctx).replies
+        if all(picture.token for picture in reply.pictures)
+    }
