@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 from cryptography.fernet import Fernet
+from sqlalchemy import Engine
 
 from babymind import demo as demonstration
 from babymind.app import create_app
@@ -158,6 +159,16 @@ def worker_command() -> None:
         worker.stop()
 
 
+@contextlib.contextmanager
+def _database() -> Iterator[Engine]:
+    """Open the database of the settings, whatever revision it is at."""
+    database = make_engine(Settings.read().database_url)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
 @cli.group("db")
 def db_group() -> None:
     """The database: bring it up to date, check it."""
@@ -169,9 +180,9 @@ def db_upgrade_command() -> None:
 
     Example: babymind db upgrade
     """
-    database = make_engine(Settings.read().database_url)
-    schema.upgrade(database)
-    click.echo(f"The database is at revision {schema.current(database)}.")
+    with _database() as database:
+        schema.upgrade(database)
+        click.echo(f"The database is at revision {schema.current(database)}.")
 
 
 @db_group.command("check")

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship, selectinload
 
 from babymind.domain.age import Birth, Dates, Span, Stage
 from babymind.domain.delivery import Messaging
@@ -210,9 +210,11 @@ class FamilyRow:
 
 def recent_families(session: Session, *, study_slug: str | None = None, limit: int = 200) -> Sequence[FamilyRow]:
     """Return families, newest first, with all that the list shows, in a fixed number of queries."""
-    last = select(func.max(Enrolment.id)).where(Enrolment.family_id == Family.id).scalar_subquery()
+    every = aliased(Enrolment)
+    last = select(func.max(every.id)).where(every.family_id == Family.id).correlate(Family).scalar_subquery()
     query = (
         select(Family, Study)
+        .select_from(Family)
         .join(Enrolment, Enrolment.id == last)
         .join(Arm, Arm.id == Enrolment.arm_id)
         .join(Study, Study.id == Arm.study_id)

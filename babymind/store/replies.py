@@ -58,6 +58,7 @@ class Reply(Base):
               sqlite_where=text("status = 'waiting'"), postgresql_where=text("status = 'waiting'")),
         Index("ix_reply_new", "id", sqlite_where=text("status = 'new'"), postgresql_where=text("status = 'new'")),
         Index("ix_reply_caregiver", "caregiver_id", "received_at"),
+        Index("ix_reply_delivery", "delivery_id"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -37,7 +37,7 @@ class Comment(Base):
     """What the app team wrote back. It travels as a delivery like any other."""
 
     __tablename__ = "comment"
-    __table_args__ = (Index("ix_comment_reply", "reply_id"),)
+    __table_args__ = (Index("ix_comment_reply", "reply_id"), Index("ix_comment_delivery", "delivery_id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(unique=True)  # of the form it was written in: sent twice is written once

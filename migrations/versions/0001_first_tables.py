@@ -422,6 +422,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("reply", schema=None) as batch_op:
         batch_op.create_index("ix_reply_caregiver", ["caregiver_id", "received_at"], unique=False)
+        batch_op.create_index("ix_reply_delivery", ["delivery_id"], unique=False)
         batch_op.create_index(
             "ix_reply_new",
             ["id"],
@@ -454,6 +455,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("token", name=op.f("uq_comment_token")),
     )
     with op.batch_alter_table("comment", schema=None) as batch_op:
+        batch_op.create_index("ix_comment_delivery", ["delivery_id"], unique=False)
         batch_op.create_index("ix_comment_reply", ["reply_id"], unique=False)
 
     op.create_table(
@@ -518,6 +520,7 @@ def downgrade() -> None:
     op.drop_table("media")
     with op.batch_alter_table("comment", schema=None) as batch_op:
         batch_op.drop_index("ix_comment_reply")
+        batch_op.drop_index("ix_comment_delivery")
 
     op.drop_table("comment")
     with op.batch_alter_table("reply", schema=None) as batch_op:
@@ -529,6 +532,7 @@ def downgrade() -> None:
         batch_op.drop_index(
             "ix_reply_new", sqlite_where=sa.text("status = 'new'"), postgresql_where=sa.text("status = 'new'")
         )
+        batch_op.drop_index("ix_reply_delivery")
         batch_op.drop_index("ix_reply_caregiver")
 
     op.drop_table("reply")

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 from cryptography.fernet import Fernet
 from flask import Flask
 
@@ -85,6 +86,15 @@ def until(true: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
 
 
 @contextmanager
+def short_log() -> Iterator[None]:
+    """Log a failure in a few lines: with all that its frames hold, a page that fails takes many seconds to say so."""
+    before = structlog.get_config()
+    structlog.configure([structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
+    yield
+    structlog.configure(**before)
+
+
+@contextmanager
 def running(folder: Path, template: Path) -> Iterator[Installation]:
     """Start web server, phone simulator, clock and engine over an SQLite file, with one account for the team."""
     shutil.copy(template, folder / "babymind.db")
@@ -98,7 +108,7 @@ def running(folder: Path, template: Path) -> Iterator[Installation]:
         messages_webhook_url=f"{staff}/webhooks/twilio/messages",
         callback_delay_seconds=0,
     )
-    with pytest.MonkeyPatch.context() as patch, web, Exchange(account, str(folder / "phones.db")) as exchange:
+    with pytest.MonkeyPatch.context() as patch, short_log(), web, Exchange(account, str(folder / "p.db")) as exchange:
         patch.setattr("babymind.clock.datetime", clock)
         with SimulatorServer(exchange) as simulator:
             settings = Settings(
