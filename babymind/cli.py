@@ -191,13 +191,14 @@ def db_check_command() -> None:
 
     Example: babymind db check
     """
-    database = make_engine(Settings.read().database_url)
-    at, needed = schema.current(database), schema.head()
+    with _database() as database:
+        at, needed = schema.current(database), schema.head()
+        differs = at != needed or schema.differences(database)
     if at != needed:
         raise InvalidInputError(
-            f"The database is at {at or 'none'}, this version needs {needed}: babymind db upgrade"
+            f"The database is at {at or 'none'}; this version needs {needed}: babymind db upgrade"
         )
-    if schema.differences(database):
+    if differs:
         raise InvalidInputError("The tables differ from those of this version; restore them, or ask for help.")
     click.echo(f"The database is at revision {at} and its tables are as they should be.")
 

@@ -4,7 +4,7 @@ import queue
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -97,7 +97,9 @@ class _Run:
         self.lease = secrets.token_hex(16)
         self.done: queue.SimpleQueue[tuple[Ready, str | ChannelError]] = queue.SimpleQueue()
         self.under_way = 0
+        self.busy: set[int] = set()  # caregivers with a message under way; their next waits, to keep the order
         self.more = True
+        self.held_back = False
         self.outcomes: Counter[DeliveryStatus] = Counter()
 
     def run(self) -> Counter[DeliveryStatus]:
@@ -116,6 +118,8 @@ class _Run:
             waited = time.monotonic() - recorded_at >= RECORD_SECONDS
             if results and (len(results) >= RECORD_AT_MOST or waited or not self.under_way):
                 self.record(results)
+                self.busy -= {one.caregiver_id for one, _ in results}
+                self.more = self.more or self.held_back
                 results, recorded_at = [], time.monotonic()
 
     def start_batch(self) -> None:
@@ -124,13 +128,14 @@ class _Run:
         if size <= 0 or self.ctx.stopping.is_set():
             self.more = False
             return
-        ready, ended = claim(self.ctx, lease=self.lease, size=size)
+        ready, ended, self.held_back = claim(self.ctx, lease=self.lease, size=size, busy=self.busy)
         self.outcomes += ended
         taken = len(ready) + ended.total()
         self.more = taken > 0
         if self.left is not None:
             self.left -= taken
         self.under_way += len(ready)
+        self.busy |= {one.caregiver_id for one in ready}
         for one in ready:
             self.ctx.senders.submit(self.send, one)
 
@@ -160,7 +165,7 @@ class _Run:
         wrong = [outcome for _, outcome in pairs if isinstance(outcome, ChannelConfigurationError)]
         if wrong:  # the same would be said of every family: stop here, and try again later
             log.error("the channel is set up wrongly", said=str(wrong[0]))
-            self.more = False
+            self.more = self.held_back = False
 
     def write(self, pairs: Sequence[tuple[Ready, str | ChannelError]], now: datetime) -> None:
         """Write some outcomes, all or none."""
@@ -172,8 +177,19 @@ class _Run:
                     deliveries.cancel_planned(session, [one.caregiver_id], Reason.STOPPED)
 
 
-def claim(ctx: Context, *, lease: str, size: int) -> tuple[list[Ready], Counter[DeliveryStatus]]:
+def claim(
+    ctx: Context, *, lease: str, size: int, busy: Set[int] = frozenset()
+) -> tuple[list[Ready], Counter[DeliveryStatus], bool]:
     """Take due deliveries for sending, and end or put off those that may not go.
+
+    Args:
+        ctx: The installation.
+        lease: Who takes them.
+        size: How many at most.
+        busy: Caregivers whose deliveries are left for later; of any other caregiver only the first is taken.
+
+    Returns:
+        What to send, what was ended by its new status, and whether something was left for later.
 
     Consent, pause, loss, quiet hours and window are read inside this transaction: a STOP that was committed
     before it always wins.
@@ -181,13 +197,18 @@ def claim(ctx: Context, *, lease: str, size: int) -> tuple[list[Ready], Counter[
     now = utc_now()
     ready: list[Ready] = []
     endings: list[Ending] = []
+    taken, held_back = set(busy), False
     with ctx.sessions.begin() as session:
         candidates = deliveries.due_for_claim(session, now, size)
         pregnancies = {c.delivery.pregnancy_id for c in candidates if c.delivery.pregnancy_id is not None}
         sealed = deliveries.infant_names_sealed(session, pregnancies) if pregnancies else {}
         for candidate in candidates:
             judged = judge(candidate, now)
+            if judged == SEND and candidate.caregiver.id in taken:
+                held_back = True
+                continue
             if judged == SEND:
+                taken.add(candidate.caregiver.id)
                 try:
                     ready.append(_ready(ctx, candidate, sealed, now))
                     continue
@@ -201,7 +222,7 @@ def claim(ctx: Context, *, lease: str, size: int) -> tuple[list[Ready], Counter[
             session, [one.claim for one in ready], lease=lease, now=now,
             ends_at=now + timedelta(seconds=LEASE_SECONDS),
         )  # fmt: skip
-    return ready, Counter(ending.status for ending in endings)
+    return ready, Counter(ending.status for ending in endings), held_back
 
 
 def judge(candidate: Candidate, now: datetime) -> Verdict:

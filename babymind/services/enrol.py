@@ -16,6 +16,7 @@ from babymind.domain import contact
 from babymind.domain.age import Dates, dates, stages
 from babymind.domain.delivery import Kind, Messaging
 from babymind.domain.schedule import decent_instant, decent_time, local_day, zone_named
+from babymind.engine.base import Work
 from babymind.errors import ConflictError, InvalidInputError, NotFoundError
 from babymind.services.context import Context
 from babymind.services.plan import plan_family
@@ -135,6 +136,7 @@ def enrol(ctx: Context, new: NewFamily, *, actor: str = "command") -> Enrolled:
             )
     except IntegrityError as error:  # somebody enrolled the same number at this very moment
         raise ConflictError("One of these numbers was enrolled at this moment by somebody else.") from error
+    ctx.engine.hint(Work.DELIVER)
     return enrolled
 
 

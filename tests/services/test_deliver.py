@@ -75,6 +75,15 @@ def test_two_workers_at_once_send_each_message_once(ctx: Context, channel: Memor
     assert len(channel.sent) == len({message.delivery_id for message in channel.sent}) == 30
 
 
+def test_what_is_overdue_together_leaves_in_the_order_it_was_due(ctx: Context, channel: MemoryChannel) -> None:
+    channel.sent.clear()
+
+    deliver_at(ctx, "2026-03-08T18:00Z")
+
+    kinds = {row.id: row.kind.value for row in daily(ctx)}
+    assert [kinds[message.delivery_id] for message in channel.sent] == ["fact", "prompt"]
+
+
 @pytest.mark.parametrize(
     ("change_it", "reason"),
     [
