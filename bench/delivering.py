@@ -68,7 +68,8 @@ def _bare(base: str) -> float:
             local.client = Client(ACCOUNT, TOKEN, http_client=TwilioHttpClient(timeout=20.0))
             local.client.api.base_url = base
         sent = local.client.messages.create(
-            to="+447700900123", from_="+447700900999", body=f"A fact of about the usual length, number {number}. " * 4,
+            to="+447700900123", from_="+447700900999",
+            body=f"A fact of about the usual length, number {number}. " * 4,
             status_callback=f"http://127.0.0.1:9/webhooks/twilio/status/{number}", validity_period=600,
         )  # fmt: skip
         assert sent.sid

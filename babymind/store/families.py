@@ -67,7 +67,10 @@ class Caregiver(Base):
     """A person who gets messages."""
 
     __tablename__ = "caregiver"
-    __table_args__ = (Index("ix_caregiver_zone", "zone", "id"), Index("ix_caregiver_family", "family_id"))
+    __table_args__ = (
+        Index("ix_caregiver_zone", "zone", "id", "family_id"),
+        Index("ix_caregiver_family", "family_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))

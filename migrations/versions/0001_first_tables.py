@@ -140,7 +140,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("caregiver", schema=None) as batch_op:
         batch_op.create_index("ix_caregiver_family", ["family_id"], unique=False)
-        batch_op.create_index("ix_caregiver_zone", ["zone", "id"], unique=False)
+        batch_op.create_index("ix_caregiver_zone", ["zone", "id", "family_id"], unique=False)
 
     op.create_table(
         "content_calendar",
