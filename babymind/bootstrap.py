@@ -1,6 +1,7 @@
 """From settings to a context: the one place that picks the database, channel, engine, media store and library."""
 
 import logging
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,7 +96,8 @@ def set_up_logging(log_format: str) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
+        # Standard output is for what was asked; found anew each time, for it may be replaced.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     # Libraries log numbers and addresses at the lower levels: the Twilio client, APScheduler, requests.

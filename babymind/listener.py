@@ -13,11 +13,12 @@ ROUND_SECONDS = 1.0
 class Listener:
     """Listens, answers with a pool of threads, and stops cleanly."""
 
-    def __init__(self, app: Any, *, host: str, port: int, threads: int, max_body_bytes: int) -> None:
+    def __init__(self, app: Any, *, host: str, port: int, threads: int, max_body_bytes: int,
+                 behind_proxy: bool = False) -> None:  # fmt: skip
         # Waitress warns of every request that waits for a thread, which a busy hour is full of.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._server = waitress.create_server(
-            app, host=host, port=port, threads=threads, ident=None, clear_untrusted_proxy_headers=True,
+            app, host=host, port=port, threads=threads, ident=None, clear_untrusted_proxy_headers=not behind_proxy,
             max_request_body_size=max_body_bytes,
         )  # fmt: skip
         self._stopping = threading.Event()

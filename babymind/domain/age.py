@@ -1,6 +1,7 @@
 """The age engine: where a pregnancy stands on a local day, and which day number picks its content."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -30,6 +31,9 @@ class Stage(StrEnum):
     EARLY = "early"
     INFANT = "infant"
     COMPLETED = "completed"
+
+
+SENDING_STAGES = frozenset({Stage.ANTENATAL, Stage.OVERDUE, Stage.EARLY, Stage.INFANT})
 
 
 class AgeBasis(StrEnum):
@@ -69,13 +73,16 @@ class Dates:
 class Span:
     """The local days, first and last included, on which a pregnancy is in one stage.
 
-    The day number on any of them is ``(day - zero).days``.
+    The day number on any of them is ``(day - zero).days``. Where siblings share a caregiver's day, ``turns`` of
+    them take turns, and this one's come on the days whose ordinal leaves ``turn`` when divided by ``turns``.
     """
 
     stage: Stage
     first: date
     last: date
     zero: date
+    turns: int = 1
+    turn: int = 0
 
 
 def dates(*, due_on: date | None, born_on: date | None, gestation_days: int | None, today: date) -> Dates:
@@ -222,6 +229,58 @@ def _unborn_stages(due_on: date, until: date) -> tuple[Span, ...]:
         for span in spans
         if span.first <= until
     )
+
+
+def share_days(families: Sequence[Sequence[Span]], sending: Sequence[bool]) -> list[tuple[Span, ...]]:
+    """Split the stages of one family's pregnancies so that on every day it is known who takes turns with whom.
+
+    On the first day that several have something to send, the youngest is first; the others follow day by day.
+
+    Args:
+        families: The stages of each pregnancy, as `stages` returns them.
+        sending: Whether anything is sent about each: not about one that is lost or held.
+
+    Returns:
+        The stages of each pregnancy again, cut where the number of those that take turns changes.
+    """
+    if sum(sending) < 2:
+        return [tuple(spans) for spans in families]
+    rivals = [index for index, sends in enumerate(sending) if sends]
+    cuts = sorted({span.first for index in rivals for span in families[index]})
+    return [
+        tuple(
+            _with_turn(families, rivals, index, piece) if sending[index] else piece
+            for span in spans
+            for piece in (_pieces(span, cuts) if sending[index] else [span])
+        )
+        for index, spans in enumerate(families)
+    ]
+
+
+def _pieces(span: Span, cuts: Sequence[date]) -> list[Span]:
+    firsts = [span.first, *(cut for cut in cuts if span.first < cut <= span.last)]
+    lasts = [*(first - DAY for first in firsts[1:]), span.last]
+    return [replace(span, first=first, last=last) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _with_turn(families: Sequence[Sequence[Span]], rivals: Sequence[int], index: int, piece: Span) -> Span:
+    there = [(_span_on(families[rival], piece.first), rival) for rival in rivals]
+    busy = sorted(
+        ((span.zero, -rival) for span, rival in there if span.stage in SENDING_STAGES), reverse=True
+    )  # youngest first
+    if piece.stage not in SENDING_STAGES or len(busy) < 2:
+        return piece
+    rank = busy.index((piece.zero, -index))
+    return replace(piece, turns=len(busy), turn=(piece.first.toordinal() + rank) % len(busy))
+
+
+def _span_on(spans: Sequence[Span], day: date) -> Span:
+    return next(span for span in spans if span.first <= day <= span.last)
+
+
+def has_turn(span: Span, day: date, daily_cap: int) -> bool:
+    """Tell whether a pregnancy is among the ``daily_cap`` of its siblings that have a day."""
+    return (day.toordinal() - span.turn) % span.turns < daily_cap
 
 
 def stage_on(known: Dates, day: date) -> tuple[Stage, int]:

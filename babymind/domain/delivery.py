@@ -12,11 +12,25 @@ class Kind(StrEnum):
     PROMPT = "prompt"
     WELCOME = "welcome"
     COMMENT = "comment"
+    NOTICE = "notice"  # ours, now and then: has your baby arrived?, congratulations, the programme's end
+    CONDOLENCE = "condolence"  # the one message after a loss, where the study has approved it
     ANSWER = "answer"  # the direct answer to what a caregiver just sent; goes at once, even at night
 
 
 SLOTS = (Kind.FACT, Kind.PROMPT)
-PRIORITY = {Kind.ANSWER: 0, Kind.WELCOME: 1, Kind.COMMENT: 1, Kind.FACT: 2, Kind.PROMPT: 2}
+PRIORITY = {
+    Kind.ANSWER: 0,
+    Kind.WELCOME: 1,
+    Kind.COMMENT: 1,
+    Kind.NOTICE: 1,
+    Kind.CONDOLENCE: 1,
+    Kind.FACT: 2,
+    Kind.PROMPT: 2,
+}
+AFTER_A_LOSS = frozenset({Kind.ANSWER, Kind.CONDOLENCE})  # all else about that baby stays unsent
+WHILE_PAUSED = frozenset(
+    {Kind.ANSWER, Kind.CONDOLENCE, Kind.COMMENT}
+)  # a pause is from our messages, not from people
 
 
 class DeliveryStatus(StrEnum):
@@ -39,18 +53,29 @@ class DeliveryStatus(StrEnum):
 class Reason(StrEnum):
     """Why something was not sent; the closed list of the ledger."""
 
-    WAITING = "waiting"
-    HELD = "held"
-    COMPLETED = "completed"
     LOSS = "loss"
+    AFTER_LOSS = "after_loss"
+    IN_CARE = "in_care"
+    ADOPTED = "adopted"
+    ILL = "ill"
+    STAFF_HOLD = "staff_hold"
     STOPPED = "stopped"
+    LEFT = "left"
     NO_CONSENT = "no_consent"
     PAUSED = "paused"
     ENROLMENT_ENDED = "enrolment_ended"
     CONTROL_ARM = "control_arm"
+    NOT_IN_ARM = "not_in_arm"
+    FREQUENCY = "frequency"
+    SLOT_OFF = "slot_off"
+    WAITING = "waiting"
+    HELD = "held"
+    SHARED_PHONE = "shared_phone"
     CHANNEL_CLOSED = "channel_closed"
     DAILY_CAP = "daily_cap"
     CONTENT_MISSING = "content_missing"
+    ALREADY_SENT = "already_sent"
+    SUPERSEDED = "superseded"
     TOO_LATE = "too_late"
     REFUSED = "refused"
     OPTED_OUT = "opted_out"
@@ -67,6 +92,17 @@ class Messaging(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     NO_CONSENT = "no_consent"
+    LEFT = "left"  # no longer part of the family
+
+
+class Hold(StrEnum):
+    """Why a person has to decide before anything more is said about a pregnancy. Each is a `Reason` too."""
+
+    AFTER_LOSS = "after_loss"  # a twin, or another child of the family, has died
+    IN_CARE = "in_care"
+    ADOPTED = "adopted"
+    ILL = "ill"
+    STAFF_HOLD = "staff_hold"
 
 
 # A receipt may only raise the rank: a late "sent" never overwrites "delivered", and a "delivered" that follows
@@ -102,6 +138,8 @@ class Standing:
     messaging: Messaging
     enrolled: bool
     lost: bool
+    hold: Hold | None
+    superseded: bool  # a newer slot of the same day is due too
     address_open: bool
     quiet_until: datetime | None  # set when it is quiet where the caregiver is
 
@@ -120,16 +158,13 @@ SEND = Verdict()
 
 def verdict(standing: Standing, now: datetime) -> Verdict:
     """Judge a claimed delivery by what is true now; what was true when it was planned does not count."""
-    if standing.lost and standing.kind is not Kind.ANSWER:
-        return Verdict(DeliveryStatus.CANCELLED, Reason.LOSS)
-    if not standing.address_open:
-        return Verdict(DeliveryStatus.CANCELLED, Reason.CHANNEL_CLOSED)
-    if standing.kind is not Kind.ANSWER:
-        refusal = _refusal(standing)
-        if refusal:
-            return Verdict(DeliveryStatus.CANCELLED, refusal)
+    refusal = _refusal(standing)
+    if refusal:
+        return Verdict(DeliveryStatus.CANCELLED, refusal)
     if now >= standing.window_ends_at:
         return Verdict(DeliveryStatus.EXPIRED, Reason.TOO_LATE)
+    if standing.superseded:
+        return Verdict(DeliveryStatus.EXPIRED, Reason.SUPERSEDED)
     if standing.kind is not Kind.ANSWER and standing.quiet_until is not None:
         if standing.quiet_until >= standing.window_ends_at:
             return Verdict(DeliveryStatus.EXPIRED, Reason.TOO_LATE)
@@ -137,14 +172,28 @@ def verdict(standing: Standing, now: datetime) -> Verdict:
     return SEND
 
 
+_MESSAGING = {
+    Messaging.STOPPED: Reason.STOPPED,
+    Messaging.LEFT: Reason.LEFT,
+    Messaging.NO_CONSENT: Reason.NO_CONSENT,
+    Messaging.PAUSED: Reason.PAUSED,
+}
+
+
 def _refusal(standing: Standing) -> Reason | None:
-    refusals = {
-        Messaging.STOPPED: Reason.STOPPED,
-        Messaging.NO_CONSENT: Reason.NO_CONSENT,
-        Messaging.PAUSED: Reason.PAUSED,
-    }
-    if standing.messaging in refusals:
-        return refusals[standing.messaging]
+    """Return why nothing may go, the gravest reason first."""
+    if standing.kind not in AFTER_A_LOSS:
+        if standing.lost:
+            return Reason.LOSS
+        if standing.hold:
+            return Reason(standing.hold.value)
+    if not standing.address_open:
+        return Reason.CHANNEL_CLOSED
+    if standing.kind is Kind.ANSWER:
+        return None
+    refusal = _MESSAGING.get(standing.messaging)
+    if refusal and not (refusal is Reason.PAUSED and standing.kind in WHILE_PAUSED):
+        return refusal
     return None if standing.enrolled else Reason.ENROLMENT_ENDED
 
 

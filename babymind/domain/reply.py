@@ -18,7 +18,8 @@ class Keyword(StrEnum):
     BORN = "born"
     LOSS = "loss"
     LINK = "link"
-    UNCLEAR = "unclear"
+    WRONG_NUMBER = "wrong_number"
+    UNCLEAR = "unclear"  # may steer, but not surely: never carried out, a person looks; it is no phrase of its own
 
 
 class ReplyStatus(StrEnum):
@@ -38,17 +39,31 @@ _LOOKALIKES = str.maketrans(
 )
 _SPACES = re.compile(r"\s+")
 LONGEST_KEYWORD = 40  # characters; nothing longer is a keyword, whatever it says
+LONGEST_READ = 160  # characters as sent; more is not looked at, so that a hostile text costs nothing
+
+
+def plain(text: str) -> str:
+    """Return the first `LONGEST_READ` characters in small letters, with look-alikes told and nothing unseen.
+
+    Full-width and other forms of a letter are that letter; punctuation and spaces stay.
+    """
+    small = unicodedata.normalize("NFKC", text[:LONGEST_READ]).translate(_LOOKALIKES).casefold()
+    # Cf: zero-width characters and direction marks
+    return "".join(letter for letter in small if unicodedata.category(letter) != "Cf")
 
 
 def folded(text: str) -> str:
-    """Return text as keywords are compared: plain small letters and digits, single spaces, nothing unseen."""
-    plain = unicodedata.normalize("NFKC", text[: LONGEST_KEYWORD * 4]).translate(_LOOKALIKES).casefold()
-    kept = "".join(
-        letter if letter.isalnum() else " " if letter in " \t\n\r-/" else ""
-        for letter in plain
-        if unicodedata.category(letter) != "Cf"  # zero-width characters and direction marks
-    )
+    """Return text as keywords are compared: plain small letters and digits, single spaces, nothing unseen.
+
+    Hyphens and slashes part words, all other punctuation is left out; only `LONGEST_READ` characters are looked at.
+    """
+    kept = "".join(letter if letter.isalnum() else " " if letter in " \t\n\r-/" else "" for letter in plain(text))
     return _SPACES.sub(" ", kept).strip()
+
+
+def too_long(text: str, most: int) -> bool:
+    """Tell whether a message says more than ``most`` folded characters, or goes on after what is looked at."""
+    return len(folded(text)) > most or any(map(str.isalnum, text[LONGEST_READ:]))
 
 
 def read_keyword(text: str, words: Mapping[str, str]) -> Keyword | None:
@@ -59,7 +74,5 @@ def read_keyword(text: str, words: Mapping[str, str]) -> Keyword | None:
         words: Folded phrase to keyword, from ``content/triage/keywords.yaml``.
     """
     said = folded(text)
-    if not said or len(said) > LONGEST_KEYWORD:
-        return None
-    found = words.get(said)
+    found = words.get(said) if said and not too_long(text, LONGEST_KEYWORD) else None
     return Keyword(found) if found else None

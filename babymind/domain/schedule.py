@@ -42,7 +42,11 @@ def parse_time(text: str) -> time:
 
 def decent_time(text: str, quiet: QuietHours) -> time:
     """Return a time of day at which a family may be written to."""
-    at = parse_time(text)
+    return require_decent(parse_time(text), quiet)
+
+
+def require_decent(at: time, quiet: QuietHours) -> time:
+    """Return a time of day, unless it lies in the quiet hours."""
     if quiet.covers(at):
         raise InvalidInputError(
             f"{at:%H:%M} lies in the quiet hours, {quiet}; choose a time from {quiet.end:%H:%M} and before "

@@ -1,15 +1,16 @@
 """The library: the whole content bank, loaded once and asked by day, by key and by word."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Self
 
 from babymind.domain.age import Stage
 from babymind.domain.reply import folded
 from babymind.domain.wording import render
-from babymind.errors import ContentError, NotFoundError
+from babymind.errors import NotFoundError
 from babymind.library.parts import Parts, read_parts
 from babymind.library.values import DAILY, STAGE_DAYS, ContentKind, Item, KeywordEntry, Message, Signpost, Source
 
@@ -45,10 +46,7 @@ class Library:
             ContentError: A file breaks its format; the text names the file and the line.
         """
         parts = read_parts(root)
-        if parts.problems:
-            first, more = parts.problems[0], len(parts.problems) - 1
-            rest = f" ({more} more; 'babymind content check' lists them)" if more else ""
-            raise ContentError(f"{first}{rest}")
+        parts.require_whole()
         return cls.of(parts, today)
 
     @classmethod
@@ -82,6 +80,11 @@ class Library:
             raise NotFoundError(
                 f"There is no message '{key}' in {locale}; add it to content/messages/{locale}.yaml."
             ) from None
+
+    @property
+    def locales(self) -> frozenset[str]:
+        """The languages that there are messages in."""
+        return frozenset(locale for _, locale in self._messages)
 
     def source(self, key: str) -> Source:
         """Return a source of the bibliography by its id."""
@@ -154,6 +157,20 @@ def gaps(library: Library, locales: Iterable[str]) -> list[Place]:
         for day in range(first, last + 1)
         if library.item_on(locale, kind, stage, day) is None
     ]
+
+
+def in_runs(places: Iterable[Place]) -> Iterator[tuple[Place, int]]:
+    """Yield each run of days without a break: its first place, and its last day."""
+    numbered = enumerate(places)
+    for _, run in groupby(numbered, key=lambda each: (each[1][:3], each[1][3] - each[0])):
+        days = [place for _, place in run]
+        yield days[0], days[-1][3]
+
+
+def gap_told(first: Place, last: int) -> str:
+    """Say which days have nothing: no fact for infant days 4 to 365."""
+    _, kind, stage, day = first
+    return f"no {kind} for {stage} " + (f"day {day}" if day == last else f"days {day} to {last}")
 
 
 def place_of(item: Item) -> Place:

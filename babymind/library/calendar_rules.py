@@ -3,6 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 from rapidfuzz import fuzz, process
 
@@ -22,6 +24,9 @@ REPEAT_DAYS = 90
 ALIKE = 88.0  # of 100, by rapidfuzz's token-sort ratio over the plain text
 VERY_ALIKE = 97.0  # alike whatever the words mean
 SAME_TOPIC = 0.5  # the part of the words with a topic that two texts share
+FINDING_DAYS = 60
+SAME_FINDING = 0.6  # the part of its topics that the shorter of two facts on one source shares with the other
+_STEM = 5  # letters of a word by which topics are compared: smile, smiled, smiling
 FILE_GRADE = 6.5
 
 _SHORTEST_PRETERM_DAYS = 22  # born at 36+6
@@ -122,9 +127,28 @@ def used_twice(library: Library, book: Rulebook) -> Iterator[Told]:
         yield item, f"This text is {same} {_at(other)}; write another fact."
 
 
+def finding_repeated(library: Library, book: Rulebook) -> Iterator[Told]:
+    """A finding that many families would be told again within some weeks, though in other words."""
+    by_source = defaultdict(list)
+    for item in _as_sent(library):
+        for source in item.sources if item.kind is ContentKind.FACT else ():
+            by_source[item.locale, source].append(item)
+    for (_, source), facts in by_source.items():
+        topics = {fact.key: _topics(fact.text, book) for fact in facts}
+        for one, other in combinations(facts, 2):
+            apart = _most_families_days_apart(one, other)
+            if apart is None or apart >= FINDING_DAYS:
+                continue
+            shorter = min(len(topics[one.key]), len(topics[other.key]))
+            shared = len(topics[one.key] & topics[other.key]) / max(1, shorter)
+            if shared >= SAME_FINDING:
+                mend = "tell another part of the finding, or rest one of them on another source"
+                yield other, f"It tells much the same of '{source}' as {_at(one)}, {apart} days away; {mend}."
+
+
 def prompt_repeated(library: Library, book: Rulebook) -> Iterator[Told]:
     """A prompt that some family would get again too soon, word for word or nearly."""
-    prompts = [item for item in _live(library) if item.kind is ContentKind.PROMPT]
+    prompts = [item for item in _as_sent(library) if item.kind is ContentKind.PROMPT]
     for item, other, likeness in _alike(prompts, book):
         apart = least_days_apart(other, item)
         if apart is not None and apart <= REPEAT_DAYS:
@@ -174,6 +198,19 @@ def least_days_apart(one: Item, other: Item) -> int | None:
     return None
 
 
+def _most_families_days_apart(one: Item, other: Item) -> int | None:
+    """Return how far apart a family meets two items that is born near its due date; None if it meets one at most.
+
+    What is written for early babies is left out: it tells anew, in its own words, what others read later.
+    """
+    stages = {one.stage, other.stage}
+    if len(stages) > 1 and Stage.EARLY in stages:
+        return None
+    if stages == {Stage.ANTENATAL, Stage.INFANT}:
+        return abs(other.day - one.day)
+    return least_days_apart(one, other)
+
+
 def _alike(items: Sequence[Item], book: Rulebook) -> Iterator[tuple[Item, Item, float]]:
     """Pairs of items whose texts are nearly the same: the later one, the earlier one, and how alike."""
     words = [sorted(plain(_unbraced(item.text)).split()) for item in items]
@@ -189,6 +226,10 @@ def _alike(items: Sequence[Item], book: Rulebook) -> Iterator[tuple[Item, Item, 
                 yield item, items[earlier], likeness
 
 
+def _topics(template: str, book: Rulebook) -> frozenset[str]:
+    return frozenset(word[:_STEM] for word in {*plain(_unbraced(template)).split()} - book.small_words)
+
+
 def _at(item: Item) -> str:
     return f"{item.key} ({item.file}:{item.line})"
 
@@ -198,6 +239,13 @@ def _unbraced(template: str) -> str:
     chosen = re.sub(r"\{([^{}|]*)\|[^{}]*\}", r"\1", template)
     named = re.sub(r"\{([Bb])aby(s?)\}", lambda found: "your baby" + ("'s" if found.group(2) else ""), chosen)
     return re.sub(r"[{}]", "", named)
+
+
+def _as_sent(library: Library) -> list[Item]:
+    """The live items on the days on which they go: a spare one that stands in takes the day of the withdrawn one."""
+    sent = {(key, locale): day for locale, _, _, day, key in library.calendar()}
+    days = [(item, sent.get((item.key, item.locale), item.day)) for item in _live(library)]
+    return [item if item.day == day else replace(item, day=day) for item, day in days]
 
 
 def _live(library: Library) -> Iterable[Item]:

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
 from pathlib import Path
 
 from babymind.library import calendar_rules, evidence_rules, message_rules, wording_rules
-from babymind.library.bank import Library, gaps
+from babymind.library.bank import Library, gap_told, gaps, in_runs
 from babymind.library.draft import draft_of
 from babymind.library.parts import read_parts
 from babymind.library.reading import FormatError
@@ -77,6 +76,8 @@ def check(root: Path, today: date) -> Report:
 def _over_texts(library: Library, book: Rulebook) -> Iterator[Finding]:
     for item, told in calendar_rules.used_twice(library, book):
         yield from _findings(item, [("used-twice", [told])])
+    for item, told in calendar_rules.finding_repeated(library, book):
+        yield from _findings(item, [("finding-repeated", [told])])
     for item, told in calendar_rules.prompt_repeated(library, book):
         yield from _findings(item, [("prompt-repeated", [told])])
     for item in library.items:
@@ -183,13 +184,9 @@ def _over_bank(library: Library, root: Path) -> Iterator[Finding]:
 
 def _gaps(library: Library, root: Path) -> Iterator[Finding]:
     """Days without content, one finding for each run of them."""
-    numbered = enumerate(gaps(library, calendar_rules.locales_of(library)))
-    for _, run in groupby(numbered, key=lambda each: (each[1][:3], each[1][3] - each[0])):
-        places = [place for _, place in run]
-        locale, kind, stage, first = places[0]
-        last = places[-1][3]
-        which = f"day {first}" if first == last else f"days {first} to {last}"
-        told = f"No {kind} for {stage} {which}; write one for each day."
+    for first, last in in_runs(gaps(library, calendar_rules.locales_of(library))):
+        locale, kind = first[:2]
+        told = f"{gap_told(first, last).capitalize()}; write one for each day."
         yield Finding(file=f"{root.name}/{kind}s/{locale}", line=1, item="", rule="day-missing", message=told)
 
 

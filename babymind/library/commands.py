@@ -12,7 +12,7 @@ from babymind.domain.age import dates, parse_gestation
 from babymind.errors import BabyMindError, ConfigurationError, InvalidInputError
 from babymind.library import coverage, pack
 from babymind.library import preview as phone
-from babymind.library.bank import Library
+from babymind.library.bank import Library, gap_told, in_runs
 from babymind.library.diff import diff
 from babymind.library.values import counted
 
@@ -91,8 +91,9 @@ def check_command(context: click.Context, root: Path, *, as_json: bool) -> None:
 @locale_option
 @json_option
 @click.option("--svg", type=out_file, help="Also draw the days, slots and themes into this file.")
-def coverage_command(root: Path, locale: str, svg: Path | None, *, as_json: bool) -> None:
-    """Show which days have a fact and a prompt, and the gaps.
+@click.pass_context
+def coverage_command(context: click.Context, root: Path, locale: str, svg: Path | None, *, as_json: bool) -> None:
+    """Show which days have a fact and a prompt; exit 1 when there is a gap.
 
     Example: babymind content coverage --svg coverage.svg
     """
@@ -101,12 +102,14 @@ def coverage_command(root: Path, locale: str, svg: Path | None, *, as_json: bool
         svg.write_text(coverage.picture(covered), encoding="utf-8")
     if as_json:
         _print_json(covered.document())
-        return
-    click.echo(covered.table())
-    click.echo()
-    for _, kind, stage, day in covered.gaps:
-        click.echo(f"gap: no {kind} for {stage} day {day}")
-    click.echo(f"{counted(covered.days, 'day')}, {counted(len(covered.gaps), 'gap')}")
+    else:
+        click.echo(covered.table())
+        click.echo()
+        for first, last in in_runs(covered.gaps):
+            click.echo(f"gap: {gap_told(first, last)}")
+        told = f"{counted(covered.days, 'day')}, {counted(len(covered.gaps), 'gap')}"
+        click.echo(f"{told}; every day needs a fact and a prompt" if covered.gaps else told)
+    context.exit(1 if covered.gaps else 0)
 
 
 @content_group.command("preview")
@@ -146,11 +149,12 @@ def preview_command(
     born_on, due_on = _day(birth_date), _day(due_date)
     known = dates(due_on=due_on, born_on=born_on, gestation_days=gestation, today=born_on or due_on or _today())
     called: list[str | None] = [name.strip() for name in names.split(",") if name.strip()]
+    called = called or [None] * babies
     start = _day(first) or phone.first_day(known)
     library = Library.load(root, _today())
-    bubbles = phone.preview(library, locale, known, called or [None] * babies, first=start, days=days)
+    bubbles = phone.preview(library, locale, known, called, first=start, days=days)
     if html is not None:
-        html.write_text(pack.phone_page(bubbles, "BabyMind"), encoding="utf-8")
+        html.write_text(pack.phone_page(bubbles, "BabyMind", locale=locale, names=called), encoding="utf-8")
     if as_json:
         _print_json([bubble.document() for bubble in bubbles])
     else:
@@ -172,7 +176,7 @@ def diff_command(revision: str, root: Path, *, as_json: bool) -> None:
         return
     for change in changes:
         click.echo(str(change))
-    click.echo(f"{counted(len(changes), 'text')} differ from {revision}")
+    click.echo(f"{counted(len(changes), 'text')} {'differs' if len(changes) == 1 else 'differ'} from {revision}")
 
 
 @content_group.command("review-pack")

@@ -12,11 +12,21 @@ from babymind.library.values import DAILY, STAGE_DAYS, THEMES, ContentKind, Item
 DAY_PX = 2
 ROW_PX = 16
 LABEL_PX = 128
-STAGE_GAP_PX = 34
-TOP_PX = 96
-COLOURS = {ContentKind.FACT: "#1f5f99", ContentKind.PROMPT: "#d98324"}
+STAGE_GAP_PX = 52
+TOTAL_PX = 92
+TOP_PX = 112
+# Each at least 3:1 against white; a gap stands out by its height too, for those to whom red and orange look alike.
+COLOURS = {ContentKind.FACT: "#1f5f99", ContentKind.PROMPT: "#b8650f"}
 GAP_COLOUR = "#b3123a"
 INK, SOFT, GRID, BAND = "#22303c", "#5b6873", "#cfd6dc", "#f3f5f7"
+
+# What the numbers above a stage count, and the days that get one.
+AXES = {
+    Stage.ANTENATAL: ("weeks of pregnancy", {-84: "28", -56: "32", -28: "36"}),
+    Stage.OVERDUE: ("days past due", {0: "0", 21: "21"}),
+    Stage.EARLY: ("days since an early birth", {day: str(day) for day in (0, 28, 56, 84, 112)}),
+    Stage.INFANT: ("months old", {0: "0", 61: "2", 122: "4", 183: "6", 243: "8", 304: "10", 365: "12"}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +54,17 @@ class Coverage:
         lines += [self._line(theme, DAILY, theme) for theme in sorted(THEMES)]
         return "\n".join(line.rstrip() for line in lines)
 
-    def _line(self, name: str, kinds: Iterable[ContentKind], theme: str | None) -> str:
+    def days_of(self, kinds: Iterable[ContentKind], theme: str | None) -> list[tuple[ContentKind, Stage, int]]:
+        """Return the days that have a text of some kinds, on a theme or on any."""
         wanted = {*kinds}
-        count = Counter(
-            stage
-            for (kind, stage, _), item in self.placed.items()
-            if kind in wanted and (theme is None or theme in item.themes)
-        )
+        return [
+            place
+            for place, item in self.placed.items()
+            if place[0] in wanted and (theme is None or theme in item.themes)
+        ]
+
+    def _line(self, name: str, kinds: Iterable[ContentKind], theme: str | None) -> str:
+        count = Counter(stage for _, stage, _ in self.days_of(kinds, theme))
         cells = [
             str(count[stage]) if theme else f"{count[stage]} of {last - first + 1}"
             for stage, (first, last) in STAGE_DAYS.items()
@@ -73,15 +87,20 @@ def cover(library: Library, locale: str) -> Coverage:
 
 def picture(coverage: Coverage) -> str:
     """Return the coverage as an SVG: a row for each slot and theme, a column for each day, gaps in red."""
-    rows = [*(f"{kind}s" for kind in DAILY), *sorted(THEMES)]
-    height = TOP_PX + ROW_PX * (len(rows) + 1) + 64
-    width = _left(None) + 24
-    parts = [*_head(coverage, width, height), *_bands(rows)]
+    rows: list[tuple[str, tuple[ContentKind, ...], str | None]] = [
+        *((f"{kind}s", (kind,), None) for kind in DAILY),
+        *((theme, DAILY, theme) for theme in sorted(THEMES)),
+    ]
+    height = _row_y(len(rows)) + 48
+    width = _left(None) + TOTAL_PX
+    parts = [*_head(coverage, width, height), *_bands([name for name, _, _ in rows])]
     for stage in STAGE_DAYS:
         parts += _axis(stage, len(rows))
-    for index, row in enumerate(rows):
-        parts += _marks(coverage, row, _row_y(index))
-    parts += _legend(height - 26)
+    for index, (_, kinds, theme) in enumerate(rows):
+        y = _row_y(index)
+        parts += _marks(coverage, kinds, theme, y)
+        parts.append(_total(len(coverage.days_of(kinds, theme)), None if theme else coverage.days, y))
+    parts += _legend(height - 18)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -94,64 +113,55 @@ def _head(coverage: Coverage, width: int, height: int) -> list[str]:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} {reads}>',
         f'<title id="title">{title}</title>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text x="16" y="34" font-size="20" font-weight="600" fill="{INK}">{title}</text>',
+        _words(title, 16, 34, size=20, weight=600),
     ]
 
 
-def _bands(rows: list[str]) -> list[str]:
+def _bands(names: list[str]) -> list[str]:
     parts = []
-    for index, row in enumerate(rows):
+    for index, name in enumerate(names):
         y = _row_y(index)
-        weight = 600 if index < len(DAILY) else 400
         if index % 2 == 0:
             for stage in STAGE_DAYS:
                 box = f'x="{_left(stage) - 2}" y="{y - 2}" width="{_width(stage) + 4}" height="{ROW_PX}"'
                 parts.append(f'<rect {box} fill="{BAND}"/>')
-        parts.append(
-            f'<text x="{LABEL_PX - 10}" y="{y + 10}" font-size="12" font-weight="{weight}" text-anchor="end" '
-            f'fill="{INK}">{row}</text>'
-        )
+        weight = 600 if index < len(DAILY) else 400
+        parts.append(_words(name, LABEL_PX - 10, y + 10, weight=weight, anchor="end"))
     return parts
 
 
 def _axis(stage: Stage, rows: int) -> list[str]:
-    first, last = STAGE_DAYS[stage]
     left, top, bottom = _left(stage), TOP_PX - 6, _row_y(rows - 1) + ROW_PX
-    step = 28 if stage in (Stage.ANTENATAL, Stage.EARLY) else 61 if stage is Stage.INFANT else 22
+    counts, ticks = AXES[stage]
     parts = [
-        f'<text x="{left}" y="{top - 24}" font-size="13" font-weight="600" fill="{INK}">{stage}</text>',
+        _words(stage, left, top - 38, size=13, weight=600),
+        _words(counts, left, top - 22, size=11, colour=SOFT),
     ]
-    for day in range(first, last + 1, step):
-        x = left + (day - first) * DAY_PX
+    for day, number in ticks.items():
+        x = left + (day - STAGE_DAYS[stage][0]) * DAY_PX
         parts += [
             f'<path d="M{x} {top}V{bottom}" stroke="{GRID}" stroke-width="1"/>',
-            f'<text x="{x}" y="{top - 5}" font-size="10" fill="{SOFT}">{_tick(stage, day)}</text>',
+            _words(number, x, top - 5, size=11, colour=SOFT),
         ]
     return parts
 
 
-def _tick(stage: Stage, day: int) -> str:
-    if stage is Stage.ANTENATAL:
-        return f"{(280 + day) // 7} wk"
-    return f"{round(day / 30.4)} mo" if stage is Stage.INFANT else f"day {day}"
+def _marks(coverage: Coverage, kinds: tuple[ContentKind, ...], theme: str | None, y: int) -> list[str]:
+    """The days of one row: of one slot with its gaps, or of a theme, where facts stand above prompts."""
+    height = 12 // len(kinds)
+    parts = []
+    for kind in kinds:
+        there = [(stage, day) for _, stage, day in coverage.days_of([kind], theme)]
+        parts.append(_path(there, y + height * kinds.index(kind), height, COLOURS[kind]))
+        if theme is None:
+            missing = [(stage, day) for _, what, stage, day in coverage.gaps if what is kind]
+            parts.append(_path(missing, y - 2, ROW_PX, GAP_COLOUR))
+    return parts
 
 
-def _marks(coverage: Coverage, row: str, y: int) -> list[str]:
-    slot = row.removesuffix("s") if row in {f"{kind}s" for kind in DAILY} else None
-    if slot is not None:
-        kind = ContentKind(slot)
-        there = [(stage, day) for (what, stage, day) in coverage.placed if what is kind]
-        missing = [(stage, day) for _, what, stage, day in coverage.gaps if what is kind]
-        return [_path(there, y, 12, COLOURS[kind]), _path(missing, y, 12, GAP_COLOUR)]
-    marks = []
-    for kind, top in zip(DAILY, (y, y + 6), strict=True):
-        days = [
-            (stage, day)
-            for (what, stage, day), item in coverage.placed.items()
-            if what is kind and row in item.themes
-        ]
-        marks.append(_path(days, top, 6, COLOURS[kind]))
-    return marks
+def _total(count: int, of: int | None, y: int) -> str:
+    told = str(count) if of is None else f"{count} of {of}"
+    return _words(told, _left(None) + 12, y + 10, size=11, colour=SOFT if of is None else INK)
 
 
 def _path(days: Iterable[tuple[Stage, int]], y: int, height: int, colour: str) -> str:
@@ -173,14 +183,22 @@ def _legend(y: int) -> list[str]:
     for colour, told in entries:
         parts += [
             f'<rect x="{x}" y="{y - 10}" width="14" height="12" fill="{colour}"/>',
-            f'<text x="{x + 20}" y="{y}" font-size="12" fill="{INK}">{told}</text>',
+            _words(told, x + 20, y),
         ]
         x += 44 + 7 * len(told)
-    parts.append(
-        f'<text x="{x + 16}" y="{y}" font-size="12" fill="{SOFT}">Each column is one day; in a theme\'s row facts '
-        "stand above prompts.</text>"
+    how = (
+        "Each column is one day. In a theme's row facts stand above prompts. "
+        "On the right: how many days have one, how many texts have the theme."
     )
+    parts.append(_words(how, x + 16, y, colour=SOFT))
     return parts
+
+
+def _words(
+    text: str, x: int, y: int, *, size: int = 12, weight: int = 400, anchor: str = "start", colour: str = INK
+) -> str:
+    how = f'font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" fill="{colour}"'
+    return f'<text x="{x}" y="{y}" {how}>{text}</text>'
 
 
 def _row_y(index: int) -> int:

@@ -56,14 +56,17 @@ def diff(root: Path, revision: str) -> list[Change]:
     """Return what changed between a git revision and the content folder as it is.
 
     Raises:
+        ContentError: The folder as it is cannot be read; what is unreadable would pass for removed.
         InvalidInputError: git does not know the revision, or the folder was not there yet.
     """
+    now = read_parts(root)
+    now.require_whole()
     with tempfile.TemporaryDirectory() as scratch:
         then = Path(scratch) / root.name
         then.mkdir()
         with tarfile.open(fileobj=io.BytesIO(_archived(root, revision))) as archive:
             archive.extractall(then, filter="data")
-        return compare(read_parts(then), read_parts(root))
+        return compare(read_parts(then), now)
 
 
 def compare(before: Parts, after: Parts) -> list[Change]:

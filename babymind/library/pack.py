@@ -8,7 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from babymind.domain.age import Stage
-from babymind.domain.wording import render
+from babymind.domain.wording import name_list, render
 from babymind.library.bank import Library
 from babymind.library.preview import Bubble
 from babymind.library.values import DAILY, STAGE_DAYS, Item, Message, Source, age_words
@@ -28,10 +28,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Some weeks of one stage: the age in words, and the texts of each day."""
+    """Some weeks of one stage: the ages in words, and the texts of each day."""
 
     title: str
+    ages: str
     days: tuple[tuple[str, tuple[Entry, ...]], ...]
+
+    def count(self, kind: str) -> int:
+        """Return how many of its texts are of a kind."""
+        return sum(entry.item.kind == kind for _, entries in self.days for entry in entries)
 
 
 def review_pack(library: Library, locale: str) -> str:
@@ -48,12 +53,12 @@ def review_pack(library: Library, locale: str) -> str:
     )
 
 
-def phone_page(bubbles: Sequence[Bubble], title: str) -> str:
-    """Return a preview as an HTML page that looks like a phone."""
+def phone_page(bubbles: Sequence[Bubble], title: str, *, locale: str, names: Sequence[str | None]) -> str:
+    """Return a preview as an HTML page that looks like a phone; each source opens to its finding."""
     days: dict[date, list[Bubble]] = {}
     for bubble in bubbles:
         days.setdefault(bubble.local_day, []).append(bubble)
-    return _page("phone.html", title=title, days=days)
+    return _page("phone.html", title=title, locale=locale, babies=name_list(names), days=days)
 
 
 def _sections(library: Library, locale: str) -> list[Section]:
@@ -62,8 +67,13 @@ def _sections(library: Library, locale: str) -> list[Section]:
         for start in range(first, last + 1, DAYS_A_SECTION):
             end = min(start + DAYS_A_SECTION - 1, last)
             days = [_day(library, locale, stage, day) for day in range(start, end + 1)]
-            title = f"{stage.capitalize()}, day {start} to {end}"
-            sections.append(Section(title=title, days=tuple(days)))
+            sections.append(
+                Section(
+                    title=f"{stage.capitalize()}, day {start} to {end}",
+                    ages=f"{age_words(stage, start)} to {age_words(stage, end)}",
+                    days=tuple(days),
+                )
+            )
     return sections
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from babymind.domain.age import AgeBasis, Stage
+from babymind.errors import ContentError
 from babymind.library.reading import Fields, FormatError, read
 from babymind.library.values import (
     DAILY,
@@ -32,6 +33,17 @@ class Parts:
     sources: tuple[Source, ...]
     keywords: tuple[KeywordEntry, ...]
     problems: tuple[Finding, ...]
+
+    def require_whole(self) -> None:
+        """Refuse a folder of which something could not be read.
+
+        Raises:
+            ContentError: Names the file and the line of the first problem.
+        """
+        if self.problems:
+            first, more = self.problems[0], len(self.problems) - 1
+            rest = f" ({more} more; 'babymind content check' lists them)" if more else ""
+            raise ContentError(f"{first}{rest}")
 
 
 def read_parts(root: Path) -> Parts:

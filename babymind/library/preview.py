@@ -26,6 +26,7 @@ class Bubble:
     item: Item | None
     text: str
     segments: int
+    septets: int
     sources: tuple[Source, ...]
 
     def document(self) -> dict[str, object]:
@@ -79,6 +80,7 @@ def preview(
                     item=item,
                     text=text,
                     segments=segments(text) if text else 0,
+                    septets=septets(text) if text else 0,
                     sources=() if item is None else tuple(library.sources_of(item)),
                 )
             )
@@ -102,7 +104,7 @@ def _bubble(bubble: Bubble) -> list[str]:
         return [f"  (there is no {bubble.slot} for this day)"]
     wrapped = textwrap.wrap(bubble.text, BUBBLE_CHARACTERS)
     width = max(map(len, wrapped))
-    size = f"{counted(bubble.segments, 'SMS segment')}, {septets(bubble.text)} characters"
+    size = f"{counted(bubble.segments, 'SMS segment')}, {bubble.septets} characters"
     sources = ", ".join(source.key for source in bubble.sources)
     return [
         f"  ╭{'─' * (width + 2)}╮",

@@ -50,6 +50,7 @@ class Fields:
 
     def has(self, key: str) -> bool:
         """Tell whether a field is written at all."""
+        self._asked.add(key)
         return key in self._nodes
 
     def text(self, key: str, default: str | None = None) -> str:

@@ -129,8 +129,8 @@ def banned(draft: Draft, ban: Ban, book: Rulebook) -> Iterator[str]:
     if not ban.covers(draft.kind, draft.stage):
         return
     for sentence in draft.sentences:
-        found = None if plain(sentence) in book.allowed else ban.phrases.find(sentence)
-        if found:
+        found = ban.phrases.find(sentence)
+        if found and plain(sentence) not in book.allowed:
             yield f"'{found}' is not used here. {ban.mend}"
 
 

@@ -18,7 +18,8 @@ LONGEST = 480  # characters; what a parent reads in one look
 VALID_DAYS = 7
 
 
-def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: str) -> int:
+def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: str,
+          knows_of_loss: bool = False) -> int:  # fmt: skip
     """Answer a reply, and return the comment's id.
 
     Args:
@@ -27,6 +28,7 @@ def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: st
         reviewer_id: Who writes.
         text: The words that the family receives.
         token: Of the form it was written in; the same one sent twice is one comment.
+        knows_of_loss: Whoever writes has been told that the family has told us of a loss.
 
     Raises:
         InvalidInputError: No words, or too many.
@@ -47,9 +49,16 @@ def write(ctx: Context, *, reply_id: int, reviewer_id: int, text: str, token: st
         caregiver = reply.caregiver
         if caregiver is None:
             raise ConflictError("Nobody is enrolled with this number, so there is no family to write to.")
-        if caregiver.messaging is not Messaging.ACTIVE:
+        family = families.lock_family_of(session, caregiver.id)  # a loss told at this moment comes before or after
+        session.refresh(caregiver)
+        if caregiver.messaging not in (Messaging.ACTIVE, Messaging.PAUSED):
             raise ConflictError(
                 "This caregiver has stopped messages, so a comment cannot be sent. They can start again with START."
+            )
+        if families.bereaved(family) and not knows_of_loss:
+            raise ConflictError(
+                "This family has told us that a baby died. Read what they wrote, take out anything cheerful, and "
+                "confirm below that you know."
             )
         zone = ZoneInfo(caregiver.zone)
         study = families.study_of(session, caregiver.family_id)

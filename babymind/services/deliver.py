@@ -35,7 +35,7 @@ from babymind.errors import (
     ChannelUnknownError,
 )
 from babymind.services.context import Context
-from babymind.store import deliveries, families
+from babymind.store import deliveries, families, replies
 from babymind.store.deliveries import Candidate, Claim, Ending, Result
 
 log = structlog.get_logger()
@@ -72,7 +72,8 @@ def preview(ctx: Context) -> Counter[DeliveryStatus]:
     """Judge what is due as a claim would, and change nothing; what would go counts as ``sending``."""
     now = utc_now()
     with ctx.readers.begin() as session:
-        candidates = deliveries.due_for_claim(session, now, PREVIEW)
+        unheard = replies.families_unheard(session)
+        candidates = deliveries.due_for_claim(session, now, PREVIEW, unheard=unheard)
         judged = [judge(candidate, now) for candidate in candidates]
         session.rollback()
     return Counter(DeliveryStatus.SENDING if one == SEND else one.status or DeliveryStatus.PLANNED for one in judged)
@@ -199,7 +200,8 @@ def claim(
     endings: list[Ending] = []
     taken, held_back = set(busy), False
     with ctx.sessions.begin() as session:
-        candidates = deliveries.due_for_claim(session, now, size)
+        # Words that came and were not read yet may be a STOP or a loss: their family waits until they are.
+        candidates = deliveries.due_for_claim(session, now, size, unheard=replies.families_unheard(session))
         pregnancies = {c.delivery.pregnancy_id for c in candidates if c.delivery.pregnancy_id is not None}
         sealed = deliveries.infant_names_sealed(session, pregnancies) if pregnancies else {}
         for candidate in candidates:
@@ -237,6 +239,8 @@ def judge(candidate: Candidate, now: datetime) -> Verdict:
             messaging=candidate.caregiver.messaging,
             enrolled=candidate.enrolled,
             lost=candidate.lost,
+            hold=candidate.hold,
+            superseded=candidate.superseded,
             address_open=candidate.address_sealed is not None,
             quiet_until=decent if decent > now else None,
         ),

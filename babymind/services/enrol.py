@@ -1,5 +1,6 @@
 """Enrol: a family joins a study with its caregivers, babies and consents; all of it is written, or nothing."""
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
 from babymind.domain import contact
-from babymind.domain.age import Dates, dates, stages
+from babymind.domain.age import PROGRAMME_LAST_DAY, Dates, Stage, dates, stage_on
 from babymind.domain.delivery import Kind, Messaging
 from babymind.domain.schedule import decent_instant, decent_time, local_day, zone_named
 from babymind.engine.base import Work
 from babymind.errors import ConflictError, InvalidInputError, NotFoundError
 from babymind.services.context import Context
-from babymind.services.plan import plan_family
+from babymind.services.plan import plan_family, write_stages
 from babymind.services.texts import message_text
 from babymind.store import content, deliveries, studies
 from babymind.store.families import (
@@ -34,11 +35,11 @@ from babymind.store.families import (
     PregnancyStatus,
     Role,
     caregiver_at,
-    stage_rows,
 )  # fmt: skip
 from babymind.store.staff import audit
 from babymind.store.studies import Arm, Enrolment, Study
 
+STUDY_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 LONGEST_NAME = 60
 MOST_BABIES = 5
 MOST_CAREGIVERS = 8
@@ -59,6 +60,7 @@ class NewCaregiver:
     prompt_time: str = "17:00"
     locale: str | None = None  # the study's, if not said
     research_consent: bool = False
+    shares_phone: bool = False  # with a caregiver before this one, who gets the messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,9 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked:
+class Checked:
+    """A caregiver who has been checked."""
+
     name: str
     phone: str
     role: Role
@@ -94,11 +98,23 @@ class _Checked:
     prompt_time: time
     locale: str
     research_consent: bool
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A family that has been checked and may be written."""
+
+    new: NewFamily
+    study: Study
+    checked: Sequence[Checked] = field(repr=False)
+    names: Sequence[str | None] = field(repr=False)
+    known: Dates
 
 
 def add_study(ctx: Context, slug: str, name: str | None = None) -> None:
     """Add a study with one arm, ``intervention``, that gets facts and prompts daily."""
-    if not slug or not all(letter.isascii() and (letter.isalnum() or letter == "-") for letter in slug):
+    if not STUDY_SLUG.fullmatch(slug):
         raise InvalidInputError(f"'{slug}' cannot name a study; use small letters, digits and hyphens.")
     with ctx.sessions.begin() as session:
         if studies.study_by_slug(session, slug):
@@ -121,23 +137,47 @@ def enrol(ctx: Context, new: NewFamily, *, actor: str = "command") -> Enrolled:
             study = studies.study_by_slug(session, new.study)
             if study is None:
                 raise NotFoundError(f"There is no study '{new.study}'; add it with: babymind study add {new.study}")
-            checked = _check_caregivers(ctx, new, study)
-            _refuse_known_numbers(ctx, session, checked)
-            names = _check_babies(new.babies)
-            today = max(local_day(now, one.zone) for one in checked)
-            known = dates(due_on=new.due_on, born_on=new.born_on, gestation_days=new.gestation_days, today=today)
-            family = _write(ctx, session, study=study, checked=checked, names=names, known=known, new=new, now=now)
+            prepared = prepare(ctx, new, study, now)
+            _refuse_known_numbers(ctx, session, prepared.checked)
+            family = write(ctx, session, prepared, now)
+            plan_family(session, family.id, {one.zone.key for one in prepared.checked}, now)
             audit(session, at=now, actor=actor, action="enrol", subject="family", subject_id=family.id,
                   study=study.slug)  # fmt: skip
             enrolled = Enrolled(
                 family_id=family.id,
                 study_code=family.study_code,
-                caregivers=[(row.id, one.phone) for row, one in zip(family.caregivers, checked, strict=True)],
+                caregivers=[
+                    (row.id, one.phone) for row, one in zip(family.caregivers, prepared.checked, strict=True)
+                ],
             )
     except IntegrityError as error:  # somebody enrolled the same number at this very moment
         raise ConflictError("One of these numbers was enrolled at this moment by somebody else.") from error
     ctx.engine.hint(Work.DELIVER)
     return enrolled
+
+
+def prepare(ctx: Context, new: NewFamily, study: Study, now: datetime) -> Prepared:
+    """Check a family without touching the database.
+
+    Raises:
+        InvalidInputError: Something given cannot be right; the text says what would be.
+    """
+    checked = _check_caregivers(ctx, new, study)
+    names = check_babies(new.babies)
+    today = max(local_day(now, one.zone) for one in checked)
+    known = dates(due_on=new.due_on, born_on=new.born_on, gestation_days=new.gestation_days, today=today)
+    require_open(known, today)
+    return Prepared(new=new, study=study, checked=checked, names=names, known=known)
+
+
+def require_open(known: Dates, today: date) -> None:
+    """Refuse a pregnancy whose programme is over: nothing would ever be sent."""
+    if stage_on(known, today)[0] is Stage.COMPLETED:
+        born_on = known.birth.born_on if known.birth else known.due_on
+        raise InvalidInputError(
+            f"The programme ends with day {PROGRAMME_LAST_DAY} of a baby's life (from the due date for a baby born "
+            f"early); a baby born on {born_on} is past it. Check the year."
+        )
 
 
 def parse_phone(text: str, *, simulated: bool) -> str:
@@ -160,27 +200,46 @@ def parse_phone(text: str, *, simulated: bool) -> str:
     return written
 
 
-def _check_caregivers(ctx: Context, new: NewFamily, study: Study) -> list[_Checked]:
+def _check_caregivers(ctx: Context, new: NewFamily, study: Study) -> list[Checked]:
     if not 1 <= len(new.caregivers) <= MOST_CAREGIVERS:
         raise InvalidInputError(
             f"A family has 1 to {MOST_CAREGIVERS} caregivers here; {len(new.caregivers)} are given."
         )
-    checked = [
-        _Checked(
-            name=_name(one.name, "a caregiver"),
-            phone=parse_phone(one.phone, simulated=ctx.channel.simulated),
-            role=_role(one.role),
-            zone=zone_named(one.zone),
-            fact_time=decent_time(one.fact_time, study.quiet),
-            prompt_time=decent_time(one.prompt_time, study.quiet),
-            locale=one.locale or study.locale,
-            research_consent=one.research_consent,
+    checked = [check_caregiver(ctx, one, study) for one in new.caregivers]
+    owners = [one.phone for one in checked if not one.shared]
+    if len(set(owners)) < len(owners):
+        raise InvalidInputError(
+            "Two caregivers have the same number; give each their own, or say that they share a phone."
         )
-        for one in new.caregivers
-    ]
-    if len({one.phone for one in checked}) < len(checked):
-        raise InvalidInputError("Two caregivers have the same number; give each their own.")
+    if any(one.shared and one.phone not in owners for one in checked):
+        raise InvalidInputError(
+            "A caregiver who shares a phone needs the number of another caregiver of the same family."
+        )
     return checked
+
+
+def check_caregiver(ctx: Context, one: NewCaregiver, study: Study) -> Checked:
+    """Check one caregiver without touching the database.
+
+    Raises:
+        InvalidInputError: Something given cannot be right; the text says what would be.
+    """
+    locale = one.locale or study.locale
+    if locale not in ctx.library.locales:
+        raise InvalidInputError(
+            f"There are no texts in '{locale}'; there are some in {', '.join(sorted(ctx.library.locales))}."
+        )
+    return Checked(
+        name=_name(one.name, "a caregiver"),
+        phone=parse_phone(one.phone, simulated=ctx.channel.simulated),
+        role=_role(one.role),
+        zone=zone_named(one.zone),
+        fact_time=decent_time(one.fact_time, study.quiet),
+        prompt_time=decent_time(one.prompt_time, study.quiet),
+        locale=locale,
+        research_consent=one.research_consent,
+        shared=one.shares_phone,
+    )
 
 
 def _role(text: str) -> Role:
@@ -199,62 +258,91 @@ def _name(text: str, whose: str) -> str:
     return name
 
 
-def _check_babies(names: Sequence[str]) -> list[str | None]:
+def check_babies(names: Sequence[str]) -> list[str | None]:
+    """Return the babies' names, None for one without a name."""
     if not 1 <= len(names) <= MOST_BABIES:
         raise InvalidInputError(f"A pregnancy has 1 to {MOST_BABIES} babies here; {len(names)} are given.")
     return [_name(name, "a baby") if name.strip() else None for name in names]
 
 
-def _refuse_known_numbers(ctx: Context, session: Session, checked: Sequence[_Checked]) -> None:
+def _refuse_known_numbers(ctx: Context, session: Session, checked: Sequence[Checked]) -> None:
     for one in checked:
-        if caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(one.phone)):
+        if not one.shared and caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(one.phone)):
             raise ConflictError(
                 f"The number ending in {one.phone[-2:]} is enrolled already; change that family instead."
             )
 
 
-def _write(ctx: Context, session: Session, *, study: Study, checked: Sequence[_Checked],
-           names: Sequence[str | None], known: Dates, new: NewFamily, now: datetime) -> Family:  # fmt: skip
-    born = known.birth is not None
-    status = PregnancyStatus.BORN if born else PregnancyStatus.EXPECTED
+def write(ctx: Context, session: Session, prepared: Prepared, now: datetime) -> Family:
+    """Write a family that was prepared, with its consents, its stages and its welcome; its day is not planned yet."""
+    new, study, known = prepared.new, prepared.study, prepared.known
     starts_at = new.starts_at or now
     family = Family(study_code=_new_code(), created_at=now)
-    family.pregnancies = [
-        Pregnancy(
-            due_on=known.due_on,
-            born_on=known.birth.born_on if known.birth else None,
-            gestation_days=known.birth.gestation_days if known.birth else None,
-            status=status,
-            infants=[
-                Infant(position=position, name_sealed=ctx.vault.seal_optional(name), status=status)
-                for position, name in enumerate(names, 1)
-            ],
-            stages=stage_rows(stages(known)),
-        )
-    ]
-    family.caregivers = [_caregiver(ctx, one, now, starts_at) for one in checked]
-    family.enrolments = [Enrolment(arm=study.arms[0], from_day=local_day(starts_at, checked[0].zone))]
+    family.pregnancies = [new_pregnancy(ctx, known, prepared.names)]
+    family.caregivers = [_new_caregiver(ctx, one, now, starts_at) for one in prepared.checked]
+    family.enrolments = [Enrolment(arm=study.arms[0], from_day=local_day(starts_at, prepared.checked[0].zone))]
     session.add(family)
     session.flush()
-    for row, one in zip(family.caregivers, checked, strict=True):
+    write_stages(session, family)
+    for row, one in zip(family.caregivers, prepared.checked, strict=True):
         _consents(ctx, session, row, one, study=study, how=new.how, now=now)
-        _welcome(ctx, session, row, one, study=study, names=names, now=now)
-    plan_family(session, family.id, {one.zone.key for one in checked}, now)
+        if not one.shared:
+            _welcome(ctx, session, row, one, study=study, names=prepared.names, now=now)
     return family
 
 
-def _caregiver(ctx: Context, one: _Checked, now: datetime, starts_at: datetime) -> Caregiver:
-    address = Address(channel=ChannelName.SMS, value_sealed=ctx.vault.seal(one.phone),
-                      look_up=ctx.vault.look_up(one.phone), opened_at=now)  # fmt: skip
+def new_pregnancy(ctx: Context, known: Dates, names: Sequence[str | None]) -> Pregnancy:
+    """Return a pregnancy with its babies, not added yet."""
+    status = PregnancyStatus.BORN if known.birth else PregnancyStatus.EXPECTED
+    return Pregnancy(
+        due_on=known.due_on,
+        born_on=known.birth.born_on if known.birth else None,
+        gestation_days=known.birth.gestation_days if known.birth else None,
+        status=status,
+        infants=[
+            Infant(position=position, name_sealed=ctx.vault.seal_optional(name), status=status)
+            for position, name in enumerate(names, 1)
+        ],
+    )
+
+
+def join_family(ctx: Context, session: Session, family: Family, study: Study, one: Checked,
+                now: datetime) -> Caregiver:  # fmt: skip
+    """Write another caregiver of a family that is there, with consents and welcome; their day is not planned yet."""
+    open_numbers = {a.look_up for c in family.caregivers for a in c.addresses if a.closed_at is None and not a.shared}
+    if one.shared and ctx.vault.look_up(one.phone) not in open_numbers:
+        raise InvalidInputError(
+            "A caregiver who shares a phone needs the number of another caregiver of the same family."
+        )
+    _refuse_known_numbers(ctx, session, [one])
+    caregiver = _new_caregiver(ctx, one, now, now)
+    family.caregivers.append(caregiver)
+    session.flush()
+    _consents(ctx, session, caregiver, one, study=study, how="staff", now=now)
+    lost = any(p.status is PregnancyStatus.LOST or p.hold for p in family.pregnancies)
+    if not one.shared and not lost:
+        names = [ctx.vault.open_optional(i.name_sealed) for p in family.pregnancies for i in p.infants]
+        _welcome(ctx, session, caregiver, one, study=study, names=names, now=now)
+    return caregiver
+
+
+def new_address(ctx: Context, phone: str, now: datetime, *, shared: bool = False) -> Address:
+    """Return an address for a number in E.164, not added yet."""
+    return Address(channel=ChannelName.SMS, value_sealed=ctx.vault.seal(phone), look_up=ctx.vault.look_up(phone),
+                   opened_at=now, shared=shared)  # fmt: skip
+
+
+def _new_caregiver(ctx: Context, one: Checked, now: datetime, starts_at: datetime) -> Caregiver:
     return Caregiver(
         name_sealed=ctx.vault.seal(one.name), role=one.role, locale=one.locale, zone=one.zone.key,
         fact_time=one.fact_time, prompt_time=one.prompt_time, messaging=Messaging.ACTIVE,
-        messaging_changed_at=now, starts_at=starts_at, addresses=[address],
+        messaging_changed_at=now, starts_at=starts_at,
+        addresses=[new_address(ctx, one.phone, now, shared=one.shared)],
     )  # fmt: skip
 
 
 def _consents(
-    ctx: Context, session: Session, row: Caregiver, one: _Checked, *, study: Study, how: str, now: datetime
+    ctx: Context, session: Session, row: Caregiver, one: Checked, *, study: Study, how: str, now: datetime
 ) -> None:
     today = local_day(now, one.zone)
     for kind, given in ((ConsentKind.MESSAGING, True), (ConsentKind.RESEARCH, one.research_consent)):
@@ -262,7 +350,7 @@ def _consents(
         session.add(Consent(caregiver_id=row.id, kind=kind, given=given, at=now, how=how, text_shown=shown))
 
 
-def _welcome(ctx: Context, session: Session, row: Caregiver, one: _Checked, *, study: Study,
+def _welcome(ctx: Context, session: Session, row: Caregiver, one: Checked, *, study: Study,
              names: Sequence[str | None], now: datetime) -> None:  # fmt: skip
     today = local_day(now, one.zone)
     text = message_text(ctx, "welcome", one.locale, today=today, babies=names, caregiver=one.name)

@@ -1,16 +1,21 @@
 """Plan: as a zone's local day begins, write every delivery that it makes due, and why the others are not sent."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
+from babymind.domain.age import share_days, stages
 from babymind.domain.delivery import SLOTS, Reason
 from babymind.domain.schedule import instant_of, local_day
 from babymind.services.context import Context
+from babymind.store import families
 from babymind.store import plan as planning
+from babymind.store.families import Family, PregnancyStatus
+from babymind.store.staff import audit
 
 CHUNK_CAREGIVERS = 25_000  # a transaction each, so that no lock is held for long
 Planned = Counter[Reason | None]  # by reason for not sending; None is what will be sent
@@ -43,6 +48,8 @@ def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> P
     planned: Planned = Counter()
     with ctx.sessions.begin() as session:
         _write_moments(session, zone, day)
+        if not dry_run:
+            _begin_day(session, zone, day, utc_now())
     after = 0
     while True:
         with ctx.sessions.begin() as session:
@@ -59,19 +66,57 @@ def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> P
         after = upto
 
 
+def plan_caregivers(session: Session, caregiver_ids: Sequence[int], zones: set[str], now: datetime) -> Planned:
+    """Plan many caregivers, whose ids follow each other, in the transaction that added them."""
+    return _plan_today(session, zones, now, after=min(caregiver_ids) - 1, upto=max(caregiver_ids))
+
+
 def plan_family(session: Session, family_id: int, zones: set[str], now: datetime) -> Planned:
     """Plan one family in the transaction that changed it: today, and tomorrow where that is planned already."""
+    return _plan_today(session, zones, now, family_id=family_id)
+
+
+def _plan_today(session: Session, zones: set[str], now: datetime, *, after: int = 0, upto: int = 0,
+                family_id: int | None = None) -> Planned:  # fmt: skip
     planned: Planned = Counter()
-    for zone in zones:
+    for zone in sorted(zones):
         today = local_day(now, ZoneInfo(zone))
         for day in (today, today + timedelta(days=1)):
             if day != today and not planning.is_planned(session, zone, day):
                 continue
             _write_moments(session, zone, day)
-            chunk = planning.Chunk(zone=zone, local_day=day, after=0, upto=0, family_id=family_id)
+            chunk = planning.Chunk(zone=zone, local_day=day, after=after, upto=upto, family_id=family_id)
             for kind in SLOTS:
                 planned += planning.plan_chunk(session, kind, chunk)
     return planned
+
+
+def write_stages(session: Session, family: Family) -> None:
+    """Write down on which days each pregnancy of a family is in which stage, and whose turn it is among siblings."""
+    spans = share_days(
+        [stages(one.dates) for one in family.pregnancies],
+        [one.status is not PregnancyStatus.LOST and one.hold is None for one in family.pregnancies],
+    )
+    families.write_stages(session, dict(zip([one.id for one in family.pregnancies], spans, strict=True)))
+
+
+def replan_family(session: Session, family: Family, now: datetime) -> Planned:
+    """Plan a family anew in the transaction that changed it: only what has not left yet is touched."""
+    session.flush()
+    write_stages(session, family)
+    planning.unplan(session, [one.id for one in family.caregivers], now)
+    return plan_family(session, family.id, {one.zone for one in family.caregivers}, now)
+
+
+def _begin_day(session: Session, zone: str, day: date, now: datetime) -> None:
+    """Do what a day changes by itself: pauses end, births are asked about, the programme's end is told."""
+    back = families.end_pauses(session, zone, day, now)
+    if back:
+        planning.unplan(session, back, now)
+        for caregiver_id in back:
+            audit(session, at=now, actor="system", action="resume", subject="caregiver", subject_id=caregiver_id)
+    planning.turning_points(session, zone, day, now)
+    planning.complete_enrolments(session, day)
 
 
 def _write_moments(session: Session, zone: str, day: date) -> None:

@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.orm import Session
 
 from babymind.channels.base import InboundMessage
 from babymind.clock import utc_now
-from babymind.domain.reply import Keyword, ReplyStatus, read_keyword
+from babymind.domain.reply import Keyword, ReplyStatus
+from babymind.domain.schedule import local_day
+from babymind.domain.words import read_steering
 from babymind.engine.base import Work
 from babymind.errors import BabyMindError, InvalidInputError, MediaRefusedError, NotFoundError
 from babymind.media.images import MAX_BYTES, clean
@@ -27,6 +30,10 @@ ANSWER_DAYS = 3  # a reply answers the last prompt if it came within these
 MOST_TRIES = 5
 FETCH_AGAIN_SECONDS = (1, 3, 10, 60, 300, 900, 3600, 3600)  # a picture may be missing for its first seconds
 FETCH_HOLD_SECONDS = 120  # longer than one fetch may take
+# Twilio answers these itself, where the whole message is one of them.
+# Source: Twilio, "Support for opt-out keywords" and "Advanced Opt-Out".
+PROVIDER_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT",
+                            "START", "UNSTOP", "YES", "HELP", "INFO"})  # fmt: skip
 OPT_OUT = {"STOP": Keyword.STOP, "START": Keyword.START, "HELP": Keyword.HELP}
 
 
@@ -35,8 +42,9 @@ def keep(ctx: Context, provider_ref: str, form: Mapping[str, list[str]]) -> bool
     payload = ctx.vault.seal(json.dumps(form))
     with ctx.sessions.begin() as session:
         new = replies.store_raw(
-            session, provider=ctx.channel.provider, provider_ref=provider_ref, payload_sealed=payload, now=utc_now()
-        )
+            session, provider=ctx.channel.provider, provider_ref=provider_ref, payload_sealed=payload, now=utc_now(),
+            sender=ctx.vault.look_up(form.get("From", [""])[0]),
+        )  # fmt: skip
     ctx.engine.hint(Work.RECEIVE)
     return new
 
@@ -97,12 +105,16 @@ def _make_reply(ctx: Context, session: Session, inbound: Inbound, message: Inbou
         if caregiver
         else None
     )
-    keyword = OPT_OUT.get(message.opt_out or "") or read_keyword(message.text, ctx.library.keywords)
+    zone = ZoneInfo(caregiver.zone if caregiver else "UTC")
+    steering = read_steering(message.text, ctx.library.keywords, today=local_day(received_at, zone))
+    keyword = OPT_OUT.get(message.opt_out or "") or (steering.keyword if steering else None)
+    handled = message.opt_out is not None or message.text.strip().upper() in PROVIDER_WORDS
     reply = Reply(
         inbound_id=inbound.id, caregiver_id=caregiver.id if caregiver else None,
-        delivery_id=prompt.id if prompt and keyword is None else None, received_at=received_at,
+        delivery_id=prompt.id if prompt and keyword in (None, Keyword.UNCLEAR) else None, received_at=received_at,
         text_sealed=ctx.vault.seal(message.text), n_chars=len(message.text), n_words=len(message.text.split()),
         n_media=len(message.media), keyword=keyword, status=ReplyStatus.NEW,
+        provider_answered=handled and ctx.provider_answers,
     )  # fmt: skip
     reply.media = [
         Media(token=new_token(), position=position, source_url=url[:500], told_type=told_type[:100],

@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     bindparam,
     case,
+    exists,
     func,
     insert,
     null,
@@ -18,14 +19,19 @@ from sqlalchemy import (
     text,
     update,
 )  # fmt: skip
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from babymind.domain.age import Stage
-from babymind.domain.delivery import PRIORITY, RANK, DeliveryStatus, Kind, Reason
+from babymind.domain.delivery import PRIORITY, RANK, SLOTS, DeliveryStatus, Hold, Kind, Reason
 from babymind.store.base import Base, insert_new
 from babymind.store.content import ContentItem, ContentVersion
 from babymind.store.families import Address, Caregiver, ChannelName, Infant, Pregnancy, PregnancyStatus
 from babymind.store.studies import Arm, Enrolment, EnrolmentStatus, Study
+
+# What has been handed over, or may have been.
+WENT = (DeliveryStatus.SENDING, DeliveryStatus.ACCEPTED, DeliveryStatus.SENT, DeliveryStatus.DELIVERED,
+        DeliveryStatus.READ, DeliveryStatus.UNDELIVERED, DeliveryStatus.UNKNOWN)  # fmt: skip
+UNSENT = (DeliveryStatus.SKIPPED, DeliveryStatus.CANCELLED, DeliveryStatus.EXPIRED)
 
 
 class Delivery(Base):
@@ -51,6 +57,8 @@ class Delivery(Base):
         Index("ix_delivery_skipped", "local_day", "kind", "caregiver_id", "reason",
               sqlite_where=text("status = 'skipped'"), postgresql_where=text("status = 'skipped'")),
         Index("ix_delivery_caregiver", "caregiver_id", "due_at"),
+        Index("ix_delivery_notice", "pregnancy_id", sqlite_where=text("kind = 'notice'"),
+              postgresql_where=text("kind = 'notice'")),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -119,16 +127,19 @@ class Candidate:
     study: Study | None
     enrolled: bool
     lost: bool
+    hold: Hold | None
+    superseded: bool
     address_sealed: str | None
     template: str | None
     version_id: int | None
 
 
-def due_for_claim(session: Session, now: datetime, limit: int) -> list[Candidate]:
+def due_for_claim(session: Session, now: datetime, limit: int, *,
+                  unheard: Sequence[int] = ()) -> list[Candidate]:  # fmt: skip
     """Lock up to ``limit`` due deliveries, most urgent first, and read what is true of them at this moment.
 
     Rows that another worker is claiming are passed over (``SKIP LOCKED``; on SQLite the transaction already holds the
-    only write lock).
+    only write lock). Families in ``unheard`` get only direct answers.
     """
     ids: list[int] = []
     for priority in sorted(set(PRIORITY.values())):
@@ -139,23 +150,32 @@ def due_for_claim(session: Session, now: datetime, limit: int) -> list[Candidate
             .limit(limit - len(ids))
             .with_for_update(skip_locked=True)
         )
+        if unheard and priority != PRIORITY[Kind.ANSWER]:
+            query = query.where(
+                Delivery.caregiver_id.not_in(select(Caregiver.id).where(Caregiver.family_id.in_(unheard)))
+            )
         ids.extend(session.scalars(query))
         if len(ids) >= limit:
             break
-    return _candidates(session, ids) if ids else []
+    return _candidates(session, ids, now) if ids else []
 
 
-def _candidates(session: Session, ids: Sequence[int]) -> list[Candidate]:
+def _candidates(session: Session, ids: Sequence[int], now: datetime) -> list[Candidate]:
     address = (
         select(Address.caregiver_id, func.min(Address.id).label("address_id"))
-        .where(Address.closed_at.is_(None), Address.channel == ChannelName.SMS)
+        .where(Address.closed_at.is_(None), Address.channel == ChannelName.SMS, ~Address.shared)
         .where(Address.caregiver_id.in_(select(Delivery.caregiver_id).where(Delivery.id.in_(ids))))
         .group_by(Address.caregiver_id)
         .subquery()
     )
+    newer = aliased(Delivery, name="newer")
+    superseded = Delivery.kind.in_(SLOTS) & exists().where(
+        newer.caregiver_id == Delivery.caregiver_id, newer.pregnancy_id == Delivery.pregnancy_id,
+        newer.due_at > Delivery.due_at, newer.due_at <= now, newer.kind.in_(SLOTS), newer.status.not_in(UNSENT),
+    )  # fmt: skip
     query = (
-        select(Delivery, Caregiver, Study, Enrolment.status, Pregnancy.status, Address.value_sealed,
-               ContentVersion.text, ContentVersion.id)
+        select(Delivery, Caregiver, Study, Enrolment.status, Pregnancy.status, Pregnancy.hold, superseded,
+               Address.value_sealed, ContentVersion.text, ContentVersion.id)
         .join(Caregiver, Caregiver.id == Delivery.caregiver_id)
         .outerjoin(Enrolment, (Enrolment.family_id == Caregiver.family_id) & Enrolment.to_day.is_(None))
         .outerjoin(Arm, Arm.id == Enrolment.arm_id)
@@ -170,8 +190,9 @@ def _candidates(session: Session, ids: Sequence[int]) -> list[Candidate]:
     )  # fmt: skip
     return [
         Candidate(delivery, caregiver, study, enrolment is EnrolmentStatus.ACTIVE, lost is PregnancyStatus.LOST,
-                  sealed, template, version_id)
-        for delivery, caregiver, study, enrolment, lost, sealed, template, version_id in session.execute(query)
+                  hold, older, sealed, template, version_id)
+        for delivery, caregiver, study, enrolment, lost, hold, older, sealed, template, version_id
+        in session.execute(query)
     ]  # fmt: skip
 
 
@@ -315,14 +336,20 @@ def expire_late(session: Session, now: datetime) -> int:
     return len(session.scalars(query).all())
 
 
-def cancel_planned(session: Session, caregiver_ids: Iterable[int], reason: Reason) -> int:
-    """Cancel everything that has not left yet for some caregivers, direct answers excepted."""
+def cancel_planned(session: Session, caregiver_ids: Iterable[int], reason: Reason, *,
+                   pregnancy_id: int | None = None, kinds: Sequence[Kind] = ()) -> int:  # fmt: skip
+    """Cancel what has not left yet for some caregivers: of some kinds, or everything but direct answers.
+
+    With a pregnancy, only what is about it.
+    """
+    about = [] if pregnancy_id is None else [Delivery.pregnancy_id == pregnancy_id]
+    about.append(Delivery.kind.in_(kinds) if kinds else Delivery.kind != Kind.ANSWER)
     query = (
         update(Delivery)
         .where(
             Delivery.caregiver_id.in_(list(caregiver_ids)),
             Delivery.status == DeliveryStatus.PLANNED,
-            Delivery.kind != Kind.ANSWER,
+            *about,
         )
         .values(status=DeliveryStatus.CANCELLED, reason=reason)
         .returning(Delivery.id)
@@ -330,16 +357,45 @@ def cancel_planned(session: Session, caregiver_ids: Iterable[int], reason: Reaso
     return len(session.scalars(query).all())
 
 
+def cancel_notices(session: Session, pregnancy_id: int) -> None:
+    """Take back the questions about a pregnancy that have not left yet."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.pregnancy_id == pregnancy_id,
+            Delivery.kind == Kind.NOTICE,
+            Delivery.status == DeliveryStatus.PLANNED,
+        )
+        .values(status=DeliveryStatus.CANCELLED, reason=Reason.REPLANNED)
+    )
+
+
+def open_slots(session: Session, caregiver_id: int, now: datetime) -> Sequence[Delivery]:
+    """Return, for changing them, the slots of a caregiver that are still to come."""
+    query = (
+        select(Delivery)
+        .where(
+            Delivery.caregiver_id == caregiver_id,
+            Delivery.occasion.is_(None),
+            Delivery.attempts == 0,
+            Delivery.status.in_([DeliveryStatus.PLANNED, DeliveryStatus.SKIPPED]),
+            Delivery.due_at > now,
+        )
+        .with_for_update()
+    )
+    return session.scalars(query).all()
+
+
 def revive(session: Session, caregiver_id: int, now: datetime, *, reasons: Iterable[Reason]) -> int:
-    """Plan again what was cancelled or skipped for reasons that no longer hold and is still to come."""
+    """Plan again what a person wrote and was cancelled for reasons that no longer hold, if it may still go."""
     query = (
         update(Delivery)
         .where(
             Delivery.caregiver_id == caregiver_id,
-            Delivery.status.in_([DeliveryStatus.CANCELLED, DeliveryStatus.SKIPPED]),
+            Delivery.kind == Kind.COMMENT,
+            Delivery.status == DeliveryStatus.CANCELLED,
             Delivery.reason.in_(list(reasons)),
-            Delivery.due_at > now,
-            or_(Delivery.item_id.is_not(None), Delivery.text_sealed.is_not(None)),
+            Delivery.window_ends_at > now,
         )
         .values(status=DeliveryStatus.PLANNED, reason=None)
         .returning(Delivery.id)
@@ -417,14 +473,12 @@ def apply_receipt(session: Session, told: Told) -> int | None:
 
 def latest_prompt(session: Session, caregiver_id: int, before: datetime, since: datetime) -> Delivery | None:
     """Return the newest prompt that had left for a caregiver by an instant, and not before another; or None."""
-    left = [DeliveryStatus.ACCEPTED, DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ,
-            DeliveryStatus.UNKNOWN, DeliveryStatus.SENDING]  # fmt: skip
     query = (
         select(Delivery)
         .where(
             Delivery.caregiver_id == caregiver_id,
             Delivery.kind == Kind.PROMPT,
-            Delivery.status.in_(left),
+            Delivery.status.in_(WENT),
             Delivery.due_at <= before,
             Delivery.due_at >= since,
         )

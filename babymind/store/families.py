@@ -1,15 +1,26 @@
 """Families: caregivers, how they are reached, pregnancies, infants, and what was consented to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, select, text, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship, selectinload
 
 from babymind.domain.age import Birth, Dates, Span, Stage
-from babymind.domain.delivery import Messaging
+from babymind.domain.delivery import Hold, Messaging
 from babymind.store.base import CLUSTERED, Base
 from babymind.store.studies import Arm, Enrolment, Study
 
@@ -41,6 +52,25 @@ class PregnancyStatus(StrEnum):
     EXPECTED = "expected"
     BORN = "born"
     LOST = "lost"
+
+
+class LossReason(StrEnum):
+    """What happened, as whoever told it said; kept as told and never asked for."""
+
+    MISCARRIAGE = "miscarriage"
+    STILLBIRTH = "stillbirth"
+    TERMINATION = "termination"
+    DEATH = "death"
+    NOT_SAID = "not_said"
+
+
+class ClosedWhy(StrEnum):
+    """Why an address is no longer used."""
+
+    CHANGED = "changed"
+    WRONG_NUMBER = "wrong_number"
+    LEFT = "left"
+    REFUSED = "refused"  # the provider says that it cannot exist
 
 
 class ConsentKind(StrEnum):
@@ -82,6 +112,9 @@ class Caregiver(Base):
     prompt_time: Mapped[time]
     messaging: Mapped[Messaging] = mapped_column(default=Messaging.ACTIVE)
     messaging_changed_at: Mapped[datetime]
+    paused_until: Mapped[date | None]  # the first local day with messages again; empty: until they say so
+    wants_facts: Mapped[bool] = mapped_column(default=True)
+    wants_prompts: Mapped[bool] = mapped_column(default=True)
     starts_at: Mapped[datetime]  # no slot before this instant is due
     family: Mapped[Family] = relationship(back_populates="caregivers")
     addresses: Mapped[list["Address"]] = relationship(back_populates="caregiver", order_by="Address.id")
@@ -92,8 +125,11 @@ class Address(Base):
 
     __tablename__ = "address"
     __table_args__ = (
-        Index("uq_address_open", "channel", "look_up", unique=True, sqlite_where=text("closed_at IS NULL"),
-              postgresql_where=text("closed_at IS NULL")),
+        # A number belongs to one caregiver; others of the family may share it, and get nothing of their own.
+        Index("uq_address_owned", "channel", "look_up", unique=True,
+              sqlite_where=text("closed_at IS NULL AND NOT shared"),
+              postgresql_where=text("closed_at IS NULL AND NOT shared")),
+        Index("ix_address_look_up", "look_up"),
         Index("ix_address_caregiver", "caregiver_id", "closed_at"),
     )  # fmt: skip
 
@@ -104,6 +140,8 @@ class Address(Base):
     look_up: Mapped[str] = mapped_column(String(64))  # keyed hash
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    closed_why: Mapped[ClosedWhy | None]
+    shared: Mapped[bool] = mapped_column(default=False)  # another caregiver's phone
     caregiver: Mapped[Caregiver] = relationship(back_populates="addresses")
 
 
@@ -119,9 +157,10 @@ class Pregnancy(Base):
     born_on: Mapped[date | None]
     gestation_days: Mapped[int | None]  # at birth
     status: Mapped[PregnancyStatus]
+    hold: Mapped[Hold | None]  # a person decides when it ends
+    dates_changed: Mapped[bool] = mapped_column(default=False)  # so a day may come again
     family: Mapped[Family] = relationship(back_populates="pregnancies")
     infants: Mapped[list["Infant"]] = relationship(back_populates="pregnancy", order_by="Infant.position")
-    stages: Mapped[list["PregnancyStage"]] = relationship(cascade="all, delete-orphan")
 
     @property
     def dates(self) -> Dates:
@@ -135,13 +174,15 @@ class PregnancyStage(Base):
     """The days on which a pregnancy is in one stage, worked out by the age engine, so that planning is a join."""
 
     __tablename__ = "pregnancy_stage"
-    __table_args__ = CLUSTERED
+    __table_args__ = (Index("ix_pregnancy_stage_first", "first_day", "stage"), CLUSTERED)
 
     pregnancy_id: Mapped[int] = mapped_column(ForeignKey("pregnancy.id"), primary_key=True)
     first_day: Mapped[date] = mapped_column(primary_key=True)
     last_day: Mapped[date]
     stage: Mapped[Stage]
     zero_ordinal: Mapped[int]  # date.toordinal() of day number 0: both databases subtract it alike
+    turns: Mapped[int] = mapped_column(default=1)  # see `domain.age.Span`
+    turn: Mapped[int] = mapped_column(default=0)
 
 
 class Infant(Base):
@@ -155,6 +196,7 @@ class Infant(Base):
     position: Mapped[int]
     name_sealed: Mapped[str | None]
     status: Mapped[PregnancyStatus]
+    loss_reason: Mapped[LossReason | None]
     pregnancy: Mapped[Pregnancy] = relationship(back_populates="infants")
 
 
@@ -173,12 +215,18 @@ class Consent(Base):
     text_shown: Mapped[str]  # the exact words
 
 
-def stage_rows(spans: Iterable[Span]) -> list[PregnancyStage]:
-    """Return the rows that hold the age engine's spans."""
-    return [
-        PregnancyStage(first_day=span.first, last_day=span.last, stage=span.stage, zero_ordinal=span.zero.toordinal())
-        for span in spans
-    ]
+def write_stages(session: Session, spans: Mapping[int, Iterable[Span]]) -> None:
+    """Make the stages of some pregnancies, by their ids, the ones given."""
+    session.execute(delete(PregnancyStage).where(PregnancyStage.pregnancy_id.in_(spans)))
+    session.execute(
+        insert(PregnancyStage),
+        [
+            {"pregnancy_id": pregnancy_id, "first_day": span.first, "last_day": span.last, "stage": span.stage,
+             "zero_ordinal": span.zero.toordinal(), "turns": span.turns, "turn": span.turn}
+            for pregnancy_id, of_one in spans.items()
+            for span in of_one
+        ],
+    )  # fmt: skip
 
 
 def family_by_code(session: Session, study_code: str) -> Family | None:
@@ -186,21 +234,67 @@ def family_by_code(session: Session, study_code: str) -> Family | None:
     return session.scalars(select(Family).filter_by(study_code=study_code)).one_or_none()
 
 
+def lock_family(session: Session, study_code: str) -> Family | None:
+    """Return a family for changing it, or None; whoever changes it too waits until this transaction ends."""
+    return session.scalars(select(Family).filter_by(study_code=study_code).with_for_update()).one_or_none()
+
+
+def lock_family_of(session: Session, caregiver_id: int) -> Family:
+    """Return the family of a caregiver for changing it; see `lock_family`."""
+    mine = select(Caregiver.family_id).where(Caregiver.id == caregiver_id).scalar_subquery()
+    return session.scalars(select(Family).where(Family.id == mine).with_for_update()).one()
+
+
+def bereaved(family: Family) -> bool:
+    """Tell whether a family has told us of a loss."""
+    return any(
+        pregnancy.hold is Hold.AFTER_LOSS or any(one.status is PregnancyStatus.LOST for one in pregnancy.infants)
+        for pregnancy in family.pregnancies
+    )
+
+
 def caregiver_at(session: Session, channel: ChannelName, look_up: str) -> Caregiver | None:
-    """Return the caregiver who is reached at an address now, or None."""
-    open_here = select(Caregiver).join(Address).filter_by(channel=channel, look_up=look_up, closed_at=None)
-    return session.scalars(open_here).one_or_none()
+    """Return the caregiver whose address this is now, or None; of a shared phone, the one who owns it."""
+    owned = select(Caregiver).join(Address).filter_by(channel=channel, look_up=look_up, closed_at=None, shared=False)
+    return session.scalars(owned).one_or_none()
 
 
-def set_messaging(session: Session, caregiver_id: int, messaging: Messaging, now: datetime) -> bool:
+def sharing_with(session: Session, caregiver_id: int) -> Sequence[Caregiver]:
+    """Return a caregiver and everybody who is reached on the same phone."""
+    own, other = aliased(Address), aliased(Address)
+    ids = (
+        select(other.caregiver_id)
+        .join(own, (own.look_up == other.look_up) & (own.channel == other.channel))
+        .where(own.caregiver_id == caregiver_id, own.closed_at.is_(None), other.closed_at.is_(None))
+    )
+    mine = select(Caregiver).where((Caregiver.id == caregiver_id) | Caregiver.id.in_(ids)).order_by(Caregiver.id)
+    return session.scalars(mine).all()
+
+
+def set_messaging(session: Session, caregiver_id: int, messaging: Messaging, now: datetime, *,
+                  until: date | None = None) -> bool:  # fmt: skip
     """Change whether a caregiver is written to; False when it was so already."""
     changed = (
         update(Caregiver)
-        .where(Caregiver.id == caregiver_id, Caregiver.messaging != messaging)
-        .values(messaging=messaging, messaging_changed_at=now)
+        .where(
+            Caregiver.id == caregiver_id,
+            (Caregiver.messaging != messaging) | Caregiver.paused_until.is_distinct_from(until),
+        )
+        .values(messaging=messaging, messaging_changed_at=now, paused_until=until)
         .returning(Caregiver.id)
     )
     return session.scalars(changed).one_or_none() is not None
+
+
+def end_pauses(session: Session, zone: str, day: date, now: datetime) -> Sequence[int]:
+    """End the pauses in a zone whose last day was before this one, and return whose they were."""
+    over = (
+        update(Caregiver)
+        .where(Caregiver.zone == zone, Caregiver.messaging == Messaging.PAUSED, Caregiver.paused_until <= day)
+        .values(messaging=Messaging.ACTIVE, messaging_changed_at=now, paused_until=None)
+        .returning(Caregiver.id)
+    )
+    return session.scalars(over).all()
 
 
 @dataclass(frozen=True, slots=True)

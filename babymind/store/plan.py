@@ -13,8 +13,10 @@ from sqlalchemy import (
     Subquery,
     and_,
     case,
+    cast,
     delete,
     exists,
+    false,
     func,
     literal,
     literal_column,
@@ -22,18 +24,30 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    update,
 )  # fmt: skip
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from babymind.domain.age import Stage
-from babymind.domain.delivery import PRIORITY, DeliveryStatus, Kind, Messaging, Reason
+from babymind.domain.delivery import PRIORITY, DeliveryStatus, Hold, Kind, Messaging, Reason
+from babymind.store import tasks
 from babymind.store.base import CLUSTERED, Base, insert_new
-from babymind.store.content import ContentCalendar
-from babymind.store.deliveries import Delivery
+from babymind.store.content import ContentCalendar, ContentItem
+from babymind.store.deliveries import WENT, Delivery
 from babymind.store.families import Address, Caregiver, Pregnancy, PregnancyStage, PregnancyStatus
-from babymind.store.studies import Arm, Enrolment, Study
+from babymind.store.studies import Arm, EndedWhy, Enrolment, EnrolmentStatus, Study
 
 MOMENTS_KEPT_DAYS = 7
+LOOK_BACK_DAYS = (
+    7  # how long an end of the programme rests before the enrolment ends, and a held birth is asked about
+)
+PROMPT_REST_DAYS = 90
+TURNING_POINTS = (  # stage, days into it, which message
+    (Stage.OVERDUE, 3, "arrived"),
+    (Stage.OVERDUE, 10, "arrived"),
+    (Stage.OVERDUE, 17, "arrived"),
+    (Stage.COMPLETED, 0, "programme-end"),
+)
 
 
 class PlannedDay(Base):
@@ -139,6 +153,8 @@ def _slots_of(kind: Kind, chunk: Chunk) -> tuple[ColumnElement[bool], ...]:
     return Delivery.local_day == chunk.local_day, Delivery.kind == kind, whose
 
 
+NOTICE_COLUMNS = ("caregiver_id", "pregnancy_id", "kind", "occasion", "priority", "local_day", "stage", "item_id",
+                  "due_at", "window_ends_at", "status", "attempts", "failures")  # fmt: skip
 COLUMNS = ("caregiver_id", "pregnancy_id", "kind", "priority", "local_day", "stage", "age_day", "item_id", "due_at",
            "window_ends_at", "reason", "status", "attempts", "failures")  # fmt: skip
 
@@ -168,7 +184,7 @@ def _slots(kind: Kind, chunk: Chunk, *, fresh: bool):  # type: ignore[no-untyped
         select(
             missing.c.caregiver_id, missing.c.pregnancy_id, PregnancyStage.stage, age_day.label("age_day"),
             ContentCalendar.item_id, due.instant.label("due_at"), offer.c.window_ends_at,
-            _reason(missing, offer).label("reason"),
+            _reason(kind, chunk, missing, offer).label("reason"),
         )
         .select_from(missing)
         .join(Enrolment, (Enrolment.family_id == missing.c.family_id) & (Enrolment.from_day <= day)
@@ -200,7 +216,9 @@ def _missing(kind: Kind, chunk: Chunk, *, fresh: bool) -> Subquery:
         select(
             Caregiver.id.label("caregiver_id"), Caregiver.family_id, Caregiver.messaging, Caregiver.locale,
             Caregiver.starts_at, (Caregiver.fact_time if kind is Kind.FACT else Caregiver.prompt_time).label("at"),
-            Pregnancy.id.label("pregnancy_id"), Pregnancy.status.label("pregnancy"),
+            (Caregiver.wants_facts if kind is Kind.FACT else Caregiver.wants_prompts).label("wants"),
+            Pregnancy.id.label("pregnancy_id"), Pregnancy.status.label("pregnancy"), Pregnancy.hold,
+            Pregnancy.dates_changed,
         )
         .join(Pregnancy, Pregnancy.family_id == Caregiver.family_id)
         .where(Caregiver.zone == chunk.zone, whose)
@@ -214,7 +232,9 @@ def _offers(kind: Kind, chunk: Chunk) -> Subquery:
     late = aliased(Moment, name="late")
     return (
         select(Arm.id.label("arm_id"), (Arm.gets_facts if kind is Kind.FACT else Arm.gets_prompts).label("wanted"),
-               Study.programme, late.instant.label("window_ends_at"))
+               (Arm.gets_facts | Arm.gets_prompts).label("any_wanted"),
+               (Arm.weekdays.op("&")(1 << chunk.local_day.weekday()) != 0).label("on_day"),
+               Study.programme, Study.daily_cap, late.instant.label("window_ends_at"))
         .join(Study, Study.id == Arm.study_id)
         .join(late, (late.zone == chunk.zone) & (late.local_day == literal(chunk.local_day, DATE))
               & (late.at == Study.quiet_from))
@@ -223,22 +243,152 @@ def _offers(kind: Kind, chunk: Chunk) -> Subquery:
     )  # fmt: skip
 
 
-def _reason(missing: Subquery, offer: Subquery):  # type: ignore[no-untyped-def]  # a CASE of Reason
-    """Return the reason for not sending, the gravest first, or null."""
-    reachable = exists().where(Address.caregiver_id == missing.c.caregiver_id, Address.closed_at.is_(None))
-    reasons = (
-        (missing.c.pregnancy == PregnancyStatus.LOST, Reason.LOSS),
-        (missing.c.messaging == Messaging.STOPPED, Reason.STOPPED),
-        (missing.c.messaging == Messaging.NO_CONSENT, Reason.NO_CONSENT),
-        (missing.c.messaging == Messaging.PAUSED, Reason.PAUSED),
-        (~offer.c.wanted, Reason.CONTROL_ARM),
-        (PregnancyStage.stage == Stage.WAITING, Reason.WAITING),
-        (PregnancyStage.stage == Stage.HELD, Reason.HELD),
-        (~reachable, Reason.CHANNEL_CLOSED),
-        (ContentCalendar.item_id.is_(None), Reason.CONTENT_MISSING),
+def _reason(kind: Kind, chunk: Chunk, missing: Subquery, offer: Subquery):  # type: ignore[no-untyped-def]  # a CASE
+    """Return the reason for not sending, the gravest first, or null.
+
+    `domain.slot.reason_for` is the same rule for one slot, in Python; a test holds the two together.
+    """
+    addresses = select(Address.shared).where(
+        Address.caregiver_id == missing.c.caregiver_id, Address.closed_at.is_(None)
     )
     reason_type = Delivery.__table__.c.reason.type
+    turn = (literal(chunk.local_day.toordinal(), Integer) - PregnancyStage.turn) % PregnancyStage.turns
+    reasons = (
+        (missing.c.pregnancy == PregnancyStatus.LOST, Reason.LOSS),
+        *((missing.c.hold == hold, Reason(hold.value)) for hold in Hold),
+        (missing.c.messaging == Messaging.STOPPED, Reason.STOPPED),
+        (missing.c.messaging == Messaging.LEFT, Reason.LEFT),
+        (missing.c.messaging == Messaging.NO_CONSENT, Reason.NO_CONSENT),
+        (missing.c.messaging == Messaging.PAUSED, Reason.PAUSED),
+        (~offer.c.any_wanted, Reason.CONTROL_ARM),
+        (~offer.c.wanted, Reason.NOT_IN_ARM),
+        (~offer.c.on_day, Reason.FREQUENCY),
+        (~missing.c.wants, Reason.SLOT_OFF),
+        (PregnancyStage.stage == Stage.WAITING, Reason.WAITING),
+        (PregnancyStage.stage == Stage.HELD, Reason.HELD),
+        (~addresses.exists(), Reason.CHANNEL_CLOSED),
+        (~addresses.where(~Address.shared).exists(), Reason.SHARED_PHONE),
+        ((PregnancyStage.turns > 1) & (turn >= offer.c.daily_cap), Reason.DAILY_CAP),
+        (ContentCalendar.item_id.is_(None), Reason.CONTENT_MISSING),
+        (case((missing.c.dates_changed, _sent_before(kind, chunk, missing)), else_=false()), Reason.ALREADY_SENT),
+    )
     return case(*[(test, literal(reason, reason_type)) for test, reason in reasons], else_=null())
+
+
+def _sent_before(kind: Kind, chunk: Chunk, missing: Subquery):  # type: ignore[no-untyped-def]
+    """Return whether the item of this day has gone already: a fact ever, a prompt in the last 90 days."""
+    earlier = aliased(Delivery, name="earlier")
+    sent = exists().where(
+        earlier.caregiver_id == missing.c.caregiver_id,
+        earlier.pregnancy_id == missing.c.pregnancy_id,
+        earlier.item_id == ContentCalendar.item_id,
+        earlier.local_day < literal(chunk.local_day, DATE),
+        earlier.status.in_(WENT),
+    )
+    if kind is Kind.PROMPT:
+        sent = sent.where(earlier.local_day > literal(chunk.local_day - timedelta(days=PROMPT_REST_DAYS), DATE))
+    return sent
+
+
+def turning_points(session: Session, zone: str, day: date, now: datetime) -> int:
+    """Write what a zone's day makes due besides the two slots, and return how many messages that is.
+
+    On some days past the due date we ask whether the baby has arrived; after the last of them a person is asked to;
+    on the day after the programme's last, its end is told. Each once, on its occasion.
+    """
+    written = 0
+    for stage, days_in, item in TURNING_POINTS:
+        rows = insert_new(session, Delivery).from_select(
+            NOTICE_COLUMNS, _notices(zone, day, stage, days_in, item), include_defaults=False
+        )
+        written += session.connection().execute(rows, execution_options={"preserve_rowcount": True}).rowcount
+    held = (
+        select(Pregnancy.id, Pregnancy.family_id)
+        .join(PregnancyStage, PregnancyStage.pregnancy_id == Pregnancy.id)
+        .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
+        .where(
+            Caregiver.zone == zone, PregnancyStage.stage == Stage.HELD, PregnancyStage.first_day <= day,
+            PregnancyStage.first_day > day - timedelta(days=LOOK_BACK_DAYS),
+            Pregnancy.status == PregnancyStatus.EXPECTED,
+        )
+        .distinct()
+    )  # fmt: skip
+    for pregnancy_id, family_id in session.execute(held):
+        tasks.ask(session, tasks.TaskKind.ASK_ABOUT_BIRTH, f"birth:{pregnancy_id}", now=now, family_id=family_id,
+                  pregnancy_id=pregnancy_id)  # fmt: skip
+    return written
+
+
+def _notices(zone: str, day: date, stage: Stage, days_in: int, item: str):  # type: ignore[no-untyped-def]
+    due, late = aliased(Moment, name="due"), aliased(Moment, name="late")
+    columns = Delivery.__table__.c
+    local = literal(day, DATE)
+    return (
+        select(
+            Caregiver.id, Pregnancy.id, literal(Kind.NOTICE, columns.kind.type),
+            literal(f"{item}:{days_in}:") + cast(Pregnancy.id, String) + ":" + cast(Caregiver.id, String),
+            literal(PRIORITY[Kind.NOTICE]), local, PregnancyStage.stage, ContentItem.id, due.instant, late.instant,
+            literal(DeliveryStatus.PLANNED, columns.status.type), literal(0), literal(0),
+        )
+        .join(Pregnancy, Pregnancy.id == PregnancyStage.pregnancy_id)
+        .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
+        .join(Enrolment, (Enrolment.family_id == Pregnancy.family_id) & Enrolment.to_day.is_(None))
+        .join(Arm, Arm.id == Enrolment.arm_id)
+        .join(Study, Study.id == Arm.study_id)
+        .join(due, (due.zone == Caregiver.zone) & (due.local_day == local) & (due.at == Caregiver.fact_time))
+        .join(late, (late.zone == Caregiver.zone) & (late.local_day == local) & (late.at == Study.quiet_from))
+        .join(ContentItem, (ContentItem.key == item) & (ContentItem.locale == Caregiver.locale))
+        .where(
+            PregnancyStage.stage == stage, PregnancyStage.first_day == day - timedelta(days=days_in),
+            Caregiver.zone == zone, Caregiver.messaging == Messaging.ACTIVE, Caregiver.starts_at <= due.instant,
+            Pregnancy.status != PregnancyStatus.LOST, Pregnancy.hold.is_(None), Arm.gets_facts | Arm.gets_prompts,
+            exists().where(Address.caregiver_id == Caregiver.id, Address.closed_at.is_(None), ~Address.shared),
+        )
+    )  # fmt: skip
+
+
+def complete_enrolments(session: Session, day: date) -> int:
+    """End the enrolment of families whose every programme ended a week ago or more."""
+    under_way = exists().where(
+        Pregnancy.family_id == Enrolment.family_id, PregnancyStage.pregnancy_id == Pregnancy.id,
+        PregnancyStage.stage != Stage.COMPLETED, PregnancyStage.last_day > day - timedelta(days=LOOK_BACK_DAYS),
+    )  # fmt: skip
+    over = (
+        select(Pregnancy.family_id)
+        .join(PregnancyStage, PregnancyStage.pregnancy_id == Pregnancy.id)
+        .where(
+            PregnancyStage.stage == Stage.COMPLETED,
+            PregnancyStage.first_day <= day - timedelta(days=LOOK_BACK_DAYS),
+            PregnancyStage.first_day > day - timedelta(days=2 * LOOK_BACK_DAYS),
+        )
+    )
+    ended = (
+        update(Enrolment)
+        .where(Enrolment.to_day.is_(None), Enrolment.family_id.in_(over), ~under_way)
+        .values(status=EnrolmentStatus.COMPLETED, ended_why=EndedWhy.COMPLETED, to_day=day)
+        .returning(Enrolment.id)
+    )
+    return len(session.scalars(ended).all())
+
+
+def unplan(session: Session, caregiver_ids: Sequence[int], now: datetime) -> None:
+    """Take back the slots of some caregivers that have not left and are still open, so that they are planned anew.
+
+    What was tried once stays: its attempts are history, and the claim judges it by what is true then.
+    """
+    unsent = (DeliveryStatus.SKIPPED, DeliveryStatus.CANCELLED)
+    session.execute(
+        delete(Delivery).where(
+            Delivery.caregiver_id.in_(caregiver_ids),
+            Delivery.occasion.is_(None),
+            Delivery.attempts == 0,
+            Delivery.window_ends_at > now,
+            or_(
+                Delivery.status == DeliveryStatus.PLANNED,
+                Delivery.status.in_(unsent) & (Delivery.due_at > now),
+            ),
+        )
+    )
 
 
 def is_planned(session: Session, zone: str, local_day: date) -> bool:

@@ -5,13 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, or_, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship, selectinload
 
 from babymind.domain.reply import Keyword, ReplyStatus
 from babymind.store.base import Base, insert_new, new_token
 from babymind.store.deliveries import Delivery
-from babymind.store.families import Caregiver, Family, Pregnancy
+from babymind.store.families import Address, Caregiver, Family, Pregnancy
 
 
 class InboundStatus(StrEnum):
@@ -45,6 +58,7 @@ class Inbound(Base):
     provider_ref: Mapped[str] = mapped_column(String(64))
     received_at: Mapped[datetime]
     payload_sealed: Mapped[str]
+    sender: Mapped[str | None] = mapped_column(String(64))  # keyed hash of the number that it came from
     status: Mapped[InboundStatus] = mapped_column(default=InboundStatus.NEW)
     attempts: Mapped[int] = mapped_column(default=0)
 
@@ -71,6 +85,7 @@ class Reply(Base):
     n_words: Mapped[int]
     n_media: Mapped[int]
     keyword: Mapped[Keyword | None]
+    provider_answered: Mapped[bool] = mapped_column(default=False)  # STOP, START or HELP
     status: Mapped[ReplyStatus]
     caregiver: Mapped[Caregiver | None] = relationship()
     delivery: Mapped[Delivery | None] = relationship()
@@ -106,11 +121,12 @@ class Media(Base):
     reply: Mapped[Reply] = relationship(back_populates="media")
 
 
-def store_raw(session: Session, *, provider: str, provider_ref: str, payload_sealed: str, now: datetime) -> bool:
+def store_raw(session: Session, *, provider: str, provider_ref: str, sender: str, payload_sealed: str,
+              now: datetime) -> bool:  # fmt: skip
     """Keep a message as it came; False when we have it already."""
     row = insert_new(session, Inbound).values(
         provider=provider, provider_ref=provider_ref, received_at=now, payload_sealed=payload_sealed,
-        status=InboundStatus.NEW, attempts=0,
+        sender=sender, status=InboundStatus.NEW, attempts=0,
     )  # fmt: skip
     return session.scalar(row.returning(Inbound.id)) is not None
 
@@ -127,17 +143,36 @@ def next_new(session: Session, limit: int) -> Sequence[Inbound]:
     return session.scalars(query).all()
 
 
-def next_untriaged(session: Session, limit: int) -> Sequence[Reply]:
-    """Lock the oldest replies that have not been looked at."""
+def next_untriaged(session: Session) -> Reply | None:
+    """Lock the oldest reply that has not been looked at, each caregiver's in the order they came; or None."""
+    earlier = aliased(Reply, name="earlier")
+    before = exists().where(
+        earlier.status == ReplyStatus.NEW, earlier.caregiver_id == Reply.caregiver_id, earlier.id < Reply.id
+    )
     query = (
         select(Reply)
-        .where(Reply.status == ReplyStatus.NEW)
+        .where(Reply.status == ReplyStatus.NEW, ~before)
         .options(selectinload(Reply.caregiver))
         .order_by(Reply.id)
-        .limit(limit)
+        .limit(1)
         .with_for_update(skip_locked=True)
     )
-    return session.scalars(query).all()
+    return session.scalars(query).one_or_none()
+
+
+def families_unheard(session: Session) -> list[int]:
+    """Return the families of whom something has come that nobody and nothing has looked at yet."""
+    # Spelt out, so that the partial indexes serve.
+    new: ColumnElement[str] = literal_column(f"'{InboundStatus.NEW.value}'")
+    untriaged: ColumnElement[str] = literal_column(f"'{ReplyStatus.NEW.value}'")
+    raw = (
+        select(Caregiver.family_id)
+        .join(Address, Address.caregiver_id == Caregiver.id)
+        .join(Inbound, Inbound.sender == Address.look_up)
+        .where(Inbound.status == new)
+    )
+    looked_at = select(Caregiver.family_id).join(Reply).where(Reply.status == untriaged)
+    return list(session.scalars(raw.union(looked_at)))
 
 
 def update_media(session: Session, media_id: int, changes: Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from babymind.store import content, deliveries, families, plan, replies, reviews, staff, studies
+from babymind.store import content, deliveries, families, plan, replies, reviews, staff, studies, tasks
 from babymind.store.base import Base
 
 MODULES = (
@@ -22,6 +22,7 @@ MODULES = (
     reviews,
     staff,
     studies,
+    tasks,
 )  # importing them declares the tables
 METADATA = Base.metadata
 MIGRATIONS = Path(__file__).parents[2] / "migrations"

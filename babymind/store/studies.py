@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from babymind.domain.schedule import QuietHours
 from babymind.store.base import Base
 
+EVERY_DAY = 0b1111111
+FREQUENCIES = {"daily": EVERY_DAY, "three-a-week": 0b0010101, "weekly": 0b0000001}  # every day; Mon, Wed, Fri; Mon
+
 
 class EnrolmentStatus(StrEnum):
     """Whether a family takes part."""
@@ -17,6 +20,21 @@ class EnrolmentStatus(StrEnum):
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
     COMPLETED = "completed"
+
+
+class EndedWhy(StrEnum):
+    """Why a family no longer takes part."""
+
+    WITHDREW = "withdrew"
+    MOVED = "moved"  # to another study
+    COMPLETED = "completed"
+
+
+class DataChoice(StrEnum):
+    """What a family that withdrew wants done with what it gave."""
+
+    KEEP = "keep"
+    ERASE = "erase"
 
 
 class Study(Base):
@@ -31,6 +49,8 @@ class Study(Base):
     locale: Mapped[str] = mapped_column(String(16), default="en-GB")
     quiet_from: Mapped[time] = mapped_column(default=time(21, 0))
     quiet_until: Mapped[time] = mapped_column(default=time(8, 0))
+    daily_cap: Mapped[int] = mapped_column(default=1)  # siblings written about on one day
+    condolence: Mapped[bool] = mapped_column(default=False)  # approved to go after a loss
     created_at: Mapped[datetime]
     arms: Mapped[list["Arm"]] = relationship(back_populates="study", order_by="Arm.id")
 
@@ -52,6 +72,7 @@ class Arm(Base):
     name: Mapped[str] = mapped_column(String(200))
     gets_facts: Mapped[bool]
     gets_prompts: Mapped[bool]
+    weekdays: Mapped[int] = mapped_column(default=EVERY_DAY)  # bit 0 is Monday
     study: Mapped[Study] = relationship(back_populates="arms")
 
 
@@ -72,6 +93,8 @@ class Enrolment(Base):
     status: Mapped[EnrolmentStatus] = mapped_column(default=EnrolmentStatus.ACTIVE)
     from_day: Mapped[date]
     to_day: Mapped[date | None]
+    ended_why: Mapped[EndedWhy | None]
+    data_choice: Mapped[DataChoice | None]
     arm: Mapped[Arm] = relationship()
 
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from babymind.listener import Listener
 
@@ -17,7 +18,9 @@ class WebServer(Listener):
     """Serves an application; also a context manager."""
 
     def __init__(self, app: Flask, *, host: str = "127.0.0.1", port: int = 0, threads: int = THREADS) -> None:
-        super().__init__(app, host=host, port=port, threads=threads, max_body_bytes=MAX_BODY_BYTES)
+        behind_proxy = isinstance(app.wsgi_app, ProxyFix)  # which then reads what the proxy says
+        super().__init__(app, host=host, port=port, threads=threads, max_body_bytes=MAX_BODY_BYTES,
+                         behind_proxy=behind_proxy)  # fmt: skip
 
     def __enter__(self) -> Self:
         """Start."""

@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("provider_ref", sa.String(length=64), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("payload_sealed", sa.String(), nullable=False),
+        sa.Column("sender", sa.String(length=64), nullable=True),
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("attempts", KEY, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound")),
@@ -106,6 +107,8 @@ def upgrade() -> None:
         sa.Column("locale", sa.String(length=16), nullable=False),
         sa.Column("quiet_from", sa.Integer(), nullable=False),
         sa.Column("quiet_until", sa.Integer(), nullable=False),
+        sa.Column("daily_cap", KEY, nullable=False),
+        sa.Column("condolence", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_study")),
         sa.UniqueConstraint("slug", name=op.f("uq_study_slug")),
@@ -118,6 +121,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("gets_facts", sa.Boolean(), nullable=False),
         sa.Column("gets_prompts", sa.Boolean(), nullable=False),
+        sa.Column("weekdays", KEY, nullable=False),
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name=op.f("fk_arm_study_id_study")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_arm")),
         sa.UniqueConstraint("study_id", "slug", name=op.f("uq_arm_study_id_slug")),
@@ -134,6 +138,9 @@ def upgrade() -> None:
         sa.Column("prompt_time", sa.Integer(), nullable=False),
         sa.Column("messaging", sa.String(length=32), nullable=False),
         sa.Column("messaging_changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("paused_until", sa.Date(), nullable=True),
+        sa.Column("wants_facts", sa.Boolean(), nullable=False),
+        sa.Column("wants_prompts", sa.Boolean(), nullable=False),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["family_id"], ["family.id"], name=op.f("fk_caregiver_family_id_family")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_caregiver")),
@@ -188,6 +195,8 @@ def upgrade() -> None:
         sa.Column("born_on", sa.Date(), nullable=True),
         sa.Column("gestation_days", KEY, nullable=True),
         sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("hold", sa.String(length=32), nullable=True),
+        sa.Column("dates_changed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["family_id"], ["family.id"], name=op.f("fk_pregnancy_family_id_family")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pregnancy")),
     )
@@ -208,6 +217,31 @@ def upgrade() -> None:
         batch_op.create_index("uq_staff_role", ["staff_id", "name", "study_id"], unique=True)
 
     op.create_table(
+        "task",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("occasion", sa.String(length=96), nullable=False),
+        sa.Column("family_id", KEY, nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_by", sa.String(length=64), nullable=True),
+        sa.Column("outcome", sa.String(length=400), nullable=True),
+        sa.ForeignKeyConstraint(["family_id"], ["family.id"], name=op.f("fk_task_family_id_family")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        sa.UniqueConstraint("occasion", name=op.f("uq_task_occasion")),
+    )
+    with op.batch_alter_table("task", schema=None) as batch_op:
+        batch_op.create_index("ix_task_family", ["family_id"], unique=False)
+        batch_op.create_index(
+            "ix_task_open",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
+        )
+
+    op.create_table(
         "address",
         sa.Column("id", KEY, nullable=False),
         sa.Column("caregiver_id", KEY, nullable=False),
@@ -216,17 +250,20 @@ def upgrade() -> None:
         sa.Column("look_up", sa.String(length=64), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_why", sa.String(length=32), nullable=True),
+        sa.Column("shared", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["caregiver_id"], ["caregiver.id"], name=op.f("fk_address_caregiver_id_caregiver")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_address")),
     )
     with op.batch_alter_table("address", schema=None) as batch_op:
         batch_op.create_index("ix_address_caregiver", ["caregiver_id", "closed_at"], unique=False)
+        batch_op.create_index("ix_address_look_up", ["look_up"], unique=False)
         batch_op.create_index(
-            "uq_address_open",
+            "uq_address_owned",
             ["channel", "look_up"],
             unique=True,
-            sqlite_where=sa.text("closed_at IS NULL"),
-            postgresql_where=sa.text("closed_at IS NULL"),
+            sqlite_where=sa.text("closed_at IS NULL AND NOT shared"),
+            postgresql_where=sa.text("closed_at IS NULL AND NOT shared"),
         )
 
     op.create_table(
@@ -295,6 +332,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("status = 'sending'"),
         )
         batch_op.create_index(
+            "ix_delivery_notice",
+            ["pregnancy_id"],
+            unique=False,
+            sqlite_where=sa.text("kind = 'notice'"),
+            postgresql_where=sa.text("kind = 'notice'"),
+        )
+        batch_op.create_index(
             "ix_delivery_skipped",
             ["local_day", "kind", "caregiver_id", "reason"],
             unique=False,
@@ -331,6 +375,8 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("from_day", sa.Date(), nullable=False),
         sa.Column("to_day", sa.Date(), nullable=True),
+        sa.Column("ended_why", sa.String(length=32), nullable=True),
+        sa.Column("data_choice", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(["arm_id"], ["arm.id"], name=op.f("fk_enrolment_arm_id_arm")),
         sa.ForeignKeyConstraint(["family_id"], ["family.id"], name=op.f("fk_enrolment_family_id_family")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolment")),
@@ -353,6 +399,7 @@ def upgrade() -> None:
         sa.Column("position", KEY, nullable=False),
         sa.Column("name_sealed", sa.String(), nullable=True),
         sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("loss_reason", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(["pregnancy_id"], ["pregnancy.id"], name=op.f("fk_infant_pregnancy_id_pregnancy")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_infant")),
         sa.UniqueConstraint("pregnancy_id", "position", name=op.f("uq_infant_pregnancy_id_position")),
@@ -364,12 +411,17 @@ def upgrade() -> None:
         sa.Column("last_day", sa.Date(), nullable=False),
         sa.Column("stage", sa.String(length=32), nullable=False),
         sa.Column("zero_ordinal", KEY, nullable=False),
+        sa.Column("turns", KEY, nullable=False),
+        sa.Column("turn", KEY, nullable=False),
         sa.ForeignKeyConstraint(
             ["pregnancy_id"], ["pregnancy.id"], name=op.f("fk_pregnancy_stage_pregnancy_id_pregnancy")
         ),
         sa.PrimaryKeyConstraint("pregnancy_id", "first_day", name=op.f("pk_pregnancy_stage")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("pregnancy_stage", schema=None) as batch_op:
+        batch_op.create_index("ix_pregnancy_stage_first", ["first_day", "stage"], unique=False)
+
     op.create_table(
         "attempt",
         sa.Column("id", KEY, nullable=False),
@@ -413,6 +465,7 @@ def upgrade() -> None:
         sa.Column("n_words", KEY, nullable=False),
         sa.Column("n_media", KEY, nullable=False),
         sa.Column("keyword", sa.String(length=32), nullable=True),
+        sa.Column("provider_answered", sa.Boolean(), nullable=False),
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(["caregiver_id"], ["caregiver.id"], name=op.f("fk_reply_caregiver_id_caregiver")),
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_reply_delivery_id_delivery")),
@@ -544,6 +597,9 @@ def downgrade() -> None:
         batch_op.drop_index("uq_attempt_number")
 
     op.drop_table("attempt")
+    with op.batch_alter_table("pregnancy_stage", schema=None) as batch_op:
+        batch_op.drop_index("ix_pregnancy_stage_first")
+
     op.drop_table("pregnancy_stage")
     op.drop_table("infant")
     with op.batch_alter_table("enrolment", schema=None) as batch_op:
@@ -574,6 +630,9 @@ def downgrade() -> None:
             postgresql_where=sa.text("status = 'skipped'"),
         )
         batch_op.drop_index(
+            "ix_delivery_notice", sqlite_where=sa.text("kind = 'notice'"), postgresql_where=sa.text("kind = 'notice'")
+        )
+        batch_op.drop_index(
             "ix_delivery_lease",
             sqlite_where=sa.text("status = 'sending'"),
             postgresql_where=sa.text("status = 'sending'"),
@@ -592,13 +651,21 @@ def downgrade() -> None:
     op.drop_table("consent")
     with op.batch_alter_table("address", schema=None) as batch_op:
         batch_op.drop_index(
-            "uq_address_open",
-            sqlite_where=sa.text("closed_at IS NULL"),
-            postgresql_where=sa.text("closed_at IS NULL"),
+            "uq_address_owned",
+            sqlite_where=sa.text("closed_at IS NULL AND NOT shared"),
+            postgresql_where=sa.text("closed_at IS NULL AND NOT shared"),
         )
+        batch_op.drop_index("ix_address_look_up")
         batch_op.drop_index("ix_address_caregiver")
 
     op.drop_table("address")
+    with op.batch_alter_table("task", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_task_open", sqlite_where=sa.text("done_at IS NULL"), postgresql_where=sa.text("done_at IS NULL")
+        )
+        batch_op.drop_index("ix_task_family")
+
+    op.drop_table("task")
     with op.batch_alter_table("staff_role", schema=None) as batch_op:
         batch_op.drop_index("uq_staff_role")
 

@@ -55,6 +55,13 @@ def test_any_text_can_be_read(text: str) -> None:
     assert folded(folded(text)) == folded(text) or len(text) > 100
 
 
+def test_a_keyword_with_more_said_far_behind_it_is_none() -> None:
+    assert read_keyword("STOP" + " " * 500, WORDS) is Keyword.STOP
+    assert read_keyword("STOP" + "🛑" * 500, WORDS) is Keyword.STOP
+    assert read_keyword("stop" + " " * 500 + "is what the cat heard", WORDS) is None
+    assert read_keyword("...", WORDS | {"": "stop"}) is None
+
+
 def test_a_very_long_message_costs_nothing() -> None:
     began = time.perf_counter()
 

@@ -12,6 +12,7 @@ from babymind.domain.delivery import SEND, DeliveryStatus, Kind, Messaging, Reas
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 FINE = {"kind": Kind.PROMPT, "due_at": NOON, "window_ends_at": NOON + timedelta(hours=9), "lost": False,
+        "hold": None, "superseded": False,
         "messaging": Messaging.ACTIVE, "enrolled": True, "address_open": True, "quiet_until": None}  # fmt: skip
 
 

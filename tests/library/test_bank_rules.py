@@ -1,15 +1,20 @@
 """The rules over the whole bank: ids, days, themes, repeats, and what stands in for what."""
 
+import re
+import shutil
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from babymind.domain.age import AgeBasis, Birth, Dates, Stage, stage_on
-from babymind.library import ContentKind, Item
+from babymind.library import ContentKind, Item, Library
 from babymind.library.calendar_rules import least_days_apart
 from babymind.library.check import check
+from babymind.library.commands import default_root
 from babymind.library.readability import grade, sentences, syllables
 from babymind.library.values import STAGE_DAYS, age_words
 
@@ -54,6 +59,38 @@ def test_a_stand_in_is_a_notice_and_an_empty_day_is_refused(bank: Bank) -> None:
     assert "No fact for infant days 4 to 365; write one for each day." in gaps
 
 
+def test_in_the_real_bank_the_nearest_spare_item_is_sent_for_a_withdrawn_one_and_the_check_says_so(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "content"
+    shutil.copytree(default_root(), root)
+    file = root / "prompts/en-GB/infant-000-030.yaml"
+    written = file.read_text(encoding="utf-8")
+    gone = re.search(r"(?m)^- id: (\S+)\n  day: 12\n", written)
+    assert gone
+    spares = "".join(
+        f"- id: prompt-infant-spare-{name}\n  day: {day}\n  fits: {fits}\n  themes: [play]\n  text: {text}\n  spare: true\n"
+        for name, day, fits, text in [
+            ("nearest", 14, [0, 30], "Which zebra might {baby} dream up?"),
+            ("farther", 9, [0, 30], "Whose hat might {baby} borrow?"),
+            ("elsewhere", 13, [13, 30], "What might a cloud be to {baby}?"),
+        ]
+    )
+    file.write_text(written.replace(gone.group(0), f"{gone.group(0)}  withdrawn: true\n") + spares, encoding="utf-8")
+
+    report = check(root, TODAY)
+    sent = Library.load(root, TODAY).item_on("en-GB", ContentKind.PROMPT, Stage.INFANT, 12)
+
+    assert sent is not None
+    assert sent.key == "prompt-infant-spare-nearest"
+    assert [(finding.item, finding.rule, finding.message) for finding in report.findings] == [
+        (gone.group(1), "withdrawn", "Withdrawn; on day 12 prompt-infant-spare-nearest is sent instead.")
+    ]
+    assert not report.refused
+    assert report.counts["bank"]["spare"] == 3
+    assert report.counts["bank"]["withdrawn"] == 1
+
+
 def test_a_theme_four_times_in_fourteen_days_is_found(bank: Bank) -> None:
     for day, text in zip((0, 4, 8, 14), TEXTS, strict=False):
         bank.fact(day=day, text=text)
@@ -72,9 +109,48 @@ def test_themes_spread_over_the_due_date(bank: Bank) -> None:
 
 def test_a_fact_told_twice_is_found_even_in_other_words(bank: Bank) -> None:
     bank.fact(day=3, text="Some babies turn to a voice that they have heard before birth.")
-    bank.fact(day=30, text="Some babies turn to a voice they have heard before their birth.")
+    bank.fact(day=30, text="Some babies turn to a voice they have heard before their birth.", sources=["plain1999"])
 
     assert bank.rules() == {"used-twice"}
+
+
+KNOWN_VOICE = "Some babies turn to a voice that they know from the womb."
+SAME_IN_OTHER_WORDS = "From the womb, one study says, a known voice may be why some babies turn."
+ANOTHER_PART = "Some studies asked how newborns suck on a teat when a recording plays."
+
+
+@pytest.mark.parametrize(
+    ("other", "repeated"),
+    [
+        ({"day": 62, "text": SAME_IN_OTHER_WORDS}, True),  # 59 days apart
+        ({"day": 63, "text": SAME_IN_OTHER_WORDS}, False),
+        ({"day": 30, "text": SAME_IN_OTHER_WORDS, "sources": ["plain1999"]}, False),
+        ({"day": 30, "text": ANOTHER_PART}, False),
+        ({"stage": "antenatal", "day": -56, "text": SAME_IN_OTHER_WORDS}, True),  # born on the due date
+        ({"stage": "antenatal", "day": -57, "text": SAME_IN_OTHER_WORDS}, False),
+        ({"stage": "overdue", "day": 21, "text": SAME_IN_OTHER_WORDS}, True),
+        ({"stage": "early", "day": 80, "text": SAME_IN_OTHER_WORDS}, False),  # told anew to few
+        ({"day": 30, "text": SAME_IN_OTHER_WORDS, "withdrawn": True}, False),
+    ],
+)
+def test_a_finding_is_not_told_again_within_sixty_days(bank: Bank, other: dict[str, Any], *, repeated: bool) -> None:
+    bank.fact(day=3, text=KNOWN_VOICE)
+    bank.fact(**other)
+
+    found = [finding for finding in bank.findings() if finding.rule == "finding-repeated"]
+
+    assert bool(found) is repeated
+    assert all("much the same of 'hedged1999'" in finding.message for finding in found)
+
+
+def test_a_stand_in_is_judged_by_the_day_on_which_it_goes(bank: Bank) -> None:
+    bank.prompt(day=0)
+    bank.prompt(day=100, fits=[40, 100], spare=True)
+    assert "prompt-repeated" not in bank.rules()
+
+    bank.prompt(day=60, text="What might {baby} be hearing?", withdrawn=True)
+
+    assert "prompt-repeated" in bank.rules()
 
 
 def test_texts_that_share_only_small_words_are_not_alike(bank: Bank) -> None:

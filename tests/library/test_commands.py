@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 import tarfile
 import xml.etree.ElementTree as ET
@@ -14,8 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from babymind.clock import clock_at
-from babymind.domain.reply import Keyword
-from babymind.library.commands import content_group, default_root
+from babymind.library.commands import content_group
 from babymind.library.values import THEMES
 
 from .conftest import Bank
@@ -90,23 +91,45 @@ def test_findings_for_people_begin_with_file_and_line(root: Path) -> None:
 
 
 def test_coverage_of_the_real_bank_has_no_gap() -> None:
-    assert json.loads(run("coverage", "--json").output) == {"gaps": [], "days": 598}
+    done = run("coverage", "--json")
+
+    assert json.loads(done.output) == {"gaps": [], "days": 598}
+    assert done.exit_code == 0
+    assert run("coverage").output.endswith("\n598 days, 0 gaps\n")
 
 
-def test_gaps_are_told_and_drawn(root: Path, tmp_path: Path) -> None:
+def test_gaps_are_refused_told_and_drawn(root: Path, tmp_path: Path) -> None:
     picture = tmp_path / "coverage.svg"
 
     done = run("coverage", "--content", root, "--svg", picture)
-    document = json.loads(run("coverage", "--content", root, "--json").output)
+    for_programs = run("coverage", "--content", root, "--json")
 
-    assert "gap: no prompt for infant day 1\n" in done.output
+    document = json.loads(for_programs.output)
+    assert (done.exit_code, for_programs.exit_code) == (1, 1)
+    assert "gap: no fact for infant days 2 to 365\n" in done.output
+    assert "gap: no prompt for infant days 1 to 365\n" in done.output
+    assert done.output.endswith("598 days, 1191 gaps; every day needs a fact and a prompt\n")
     assert {"locale": "en-GB", "slot": "prompt", "stage": "infant", "day": 1} in document["gaps"]
+    assert set(document) == {"gaps", "days"}
     assert len(document["gaps"]) == 2 * 598 - 5
     drawing = ET.parse(picture).getroot()  # noqa: S314 - our own file
     assert drawing.findtext("{http://www.w3.org/2000/svg}title") == (
         "What the content bank covers, en-GB: 598 days, 1191 gaps"
     )
     assert "#b3123a" in picture.read_text(encoding="utf-8")
+
+
+def test_the_picture_names_every_row_stage_and_colour(tmp_path: Path) -> None:
+    run("coverage", "--svg", tmp_path / "coverage.svg")
+
+    drawing = ET.parse(tmp_path / "coverage.svg").getroot()  # noqa: S314 - our own file
+    words = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"facts", "prompts", *THEMES} <= {*words}
+    assert {"antenatal", "weeks of pregnancy", "overdue", "early", "infant", "months old"} <= {*words}
+    assert {"a fact", "a prompt", "a day with nothing"} <= {*words}
+    assert words.count("598 of 598") == 2
+    width = float(drawing.attrib["width"])
+    assert all(0 <= float(text.attrib["x"]) < width for text in drawing.iter("{http://www.w3.org/2000/svg}text"))
 
 
 def preview(*words: object) -> list[dict[str, Any]]:
@@ -165,7 +188,13 @@ def test_a_phone_is_drawn_for_people(root: Path, tmp_path: Path) -> None:
     assert "Sun 8 March 2026 - born today" in done.output
     assert "fact-infant-text-0 - 1 SMS segment, 28 characters - hedged1999" in done.output
     assert "(there is no prompt for this day)" in done.output
-    assert "a smell &lt;from&gt; before" in page.read_text(encoding="utf-8")
+    shown = page.read_text(encoding="utf-8")
+    assert "a smell &lt;from&gt; before" in shown
+    assert "Text messages for your baby" in shown
+    assert "1 SMS, 28 characters" in shown
+    assert "<summary>hedged1999</summary>" in shown
+    assert "Babies turned to a voice they knew." in shown
+    assert "There is no prompt for this day." in shown
 
 
 def test_days_on_which_nothing_is_due_show_nothing() -> None:
@@ -214,6 +243,8 @@ def test_the_review_pack_has_every_text_with_its_sources_and_boxes(tmp_path: Pat
     assert page.count('class="box"') >= 3 * 2 * 598
     assert "decasper1980" in page
     assert "[reading hours]" in page
+    assert page.count(">Change:<") >= 2 * 598
+    assert "<td>28+0 weeks of pregnancy to 31+6 weeks of pregnancy</td>" in page
 
 
 def test_the_review_pack_escapes_and_says_what_is_missing(root: Path, tmp_path: Path) -> None:
@@ -271,6 +302,68 @@ def test_a_diff_tells_what_reviewers_have_to_read(
     assert done.output.endswith("4 texts differ from HEAD~1\n")
 
 
+def git(folder: Path, *words: str) -> None:
+    """Run git in a folder, as an editor with a name would."""
+    editor = ["-c", "user.name=An Editor", "-c", "user.email=editor@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", "-C", str(folder), *editor, *words], check=True, capture_output=True)  # noqa: S603, S607 - our own words; git as on the path
+
+
+@pytest.fixture
+def repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the small bank under a real git, in a repository that holds more than the bank; return the bank."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)  # a hook that runs the tests would point git at its own repository
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (root.parent / "README.md").write_text("Not about the bank.\n", encoding="utf-8")
+    git(root.parent, "init", "--quiet", "--initial-branch", "main")
+    git(root.parent, "add", "--all")
+    git(root.parent, "commit", "--quiet", "--message", "content: the first texts")
+    git(root.parent, "tag", "reviewed")
+    return root
+
+
+def test_a_diff_with_a_real_git_shows_what_was_added_changed_and_withdrawn(bank: Bank, repository: Path) -> None:
+    bank.items["fact", "infant"][0]["text"] = "Some babies may turn to a voice."
+    bank.items["fact", "infant"][1]["withdrawn"] = True
+    bank.write()
+    git(repository.parent, "commit", "--quiet", "--all", "--message", "content: one text milder, one withdrawn")
+    bank.fact(day=2, text="Some songs may be known.")  # not committed yet
+    bank.write()
+
+    since_review = json.loads(run("diff", "reviewed", "--content", repository, "--json").output)
+    since_commit = run("diff", "HEAD", "--content", repository)
+    same = run("diff", "HEAD~1", "--content", repository, "--json").output
+
+    assert [(change["change"], change["item"]) for change in since_review] == [
+        ("changed", "fact-infant-text-0"),
+        ("withdrawn", "fact-infant-text-1"),
+        ("added", "fact-infant-text-2"),
+    ]
+    assert since_review[0]["fields"] == {"text": {"before": TEXTS[0], "after": "Some babies may turn to a voice."}}
+    assert since_review[2]["file"] == "content/facts/en-GB/infant.yaml"
+    assert json.loads(same) == since_review
+    assert since_commit.output.startswith("added: fact-infant-text-2 (content/facts/en-GB/infant.yaml:")
+    assert "  + text: Some songs may be known.\n" in since_commit.output
+    assert since_commit.output.endswith("1 text differs from HEAD\n")
+
+
+def test_a_diff_with_a_real_git_refuses_a_revision_that_is_not_there(repository: Path) -> None:
+    done = run("diff", "v9", "--content", repository)
+
+    assert done.exit_code == 1
+    assert "git cannot show content/ at 'v9'" in done.output
+
+
+def test_a_diff_of_a_bank_that_cannot_be_read_is_refused(repository: Path) -> None:
+    (repository / "facts/en-GB/infant.yaml").write_text("kind: fact\n", encoding="utf-8")
+
+    done = run("diff", "HEAD", "--content", repository)
+
+    assert done.exit_code == 1
+    assert "content/facts/en-GB/infant.yaml:1: [format]" in done.output
+
+
 @pytest.mark.parametrize(
     ("revision", "script", "why"),
     [
@@ -301,13 +394,3 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
     assert done.exit_code == 0
     assert f"Example: babymind content {command}" in done.output
-
-
-def test_the_schemas_name_the_themes_and_keywords_that_the_code_knows() -> None:
-    def schema(name: str) -> Any:
-        return json.loads((default_root() / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
-
-    item = schema("items")["properties"]["items"]["items"]["properties"]
-    keyword = schema("keywords")["properties"]["keywords"]["items"]["properties"]
-    assert {*item["themes"]["items"]["enum"]} == {*THEMES}
-    assert {*keyword["keyword"]["enum"]} == {*Keyword} - {Keyword.UNCLEAR}

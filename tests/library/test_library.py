@@ -195,7 +195,7 @@ def test_a_message_reads_well_when_its_signposts_are_too_old_to_send(real: Libra
 
 def test_a_message_without_one_of_its_values_is_not_sent(real: Library) -> None:
     with pytest.raises(InvalidInputError, match=r"\{link\}"):
-        real.say("time", "en-GB", ["Robin"], on=TODAY)
+        real.say("upload-link", "en-GB", ["Robin"], on=TODAY)
 
 
 def test_keywords_are_folded_as_replies_are(real: Library) -> None:

@@ -75,13 +75,14 @@ def test_two_workers_at_once_send_each_message_once(ctx: Context, channel: Memor
     assert len(channel.sent) == len({message.delivery_id for message in channel.sent}) == 30
 
 
-def test_what_is_overdue_together_leaves_in_the_order_it_was_due(ctx: Context, channel: MemoryChannel) -> None:
+def test_after_an_outage_only_the_newest_slot_of_the_day_goes(ctx: Context, channel: MemoryChannel) -> None:
     channel.sent.clear()
 
     deliver_at(ctx, "2026-03-08T18:00Z")
 
     kinds = {row.id: row.kind.value for row in daily(ctx)}
-    assert [kinds[message.delivery_id] for message in channel.sent] == ["fact", "prompt"]
+    assert [kinds[message.delivery_id] for message in channel.sent] == ["prompt"]
+    assert (fact(ctx).status, fact(ctx).reason) == (DeliveryStatus.EXPIRED, Reason.SUPERSEDED)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_changed_after_planning_is_read_inside_the_claim(
 
 
 def test_late_inside_the_window_is_sent_and_past_it_is_expired(ctx: Context) -> None:
-    assert deliver_at(ctx, "2026-03-08T20:59:59Z") == {DeliveryStatus.ACCEPTED: 2}
+    assert deliver_at(ctx, "2026-03-08T20:59:59Z") == {DeliveryStatus.ACCEPTED: 1, DeliveryStatus.EXPIRED: 1}
 
     with freeze_time("2026-03-09T00:05Z"):
         plan.plan_due(ctx)

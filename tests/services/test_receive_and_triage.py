@@ -158,7 +158,7 @@ def test_our_own_answer_to_a_stop_goes_at_once_even_at_night(ctx: Context, chann
 
 
 @freeze_time("2026-03-08T18:00Z")
-@pytest.mark.parametrize("text", ["please don't stop", "she can't stop laughing", "pause", "born today"])
+@pytest.mark.parametrize("text", ["please don't stop", "she can't stop laughing", "born today", "link"])
 def test_what_is_unclear_or_not_ours_to_carry_out_goes_to_a_person(ctx: Context, text: str) -> None:
     send(ctx, "SM1", text)
 

@@ -10,11 +10,10 @@ import pytest
 from freezegun import freeze_time
 
 from babymind.channels.memory import MemoryChannel
-from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus
 from babymind.domain.reply import ReplyStatus
 from babymind.errors import ConflictError, InvalidInputError, NotFoundError
-from babymind.services import accounts, comment, content, deliver, export, receive, review, triage
+from babymind.services import accounts, caregivers, comment, content, deliver, export, receive, review, triage
 from babymind.services.context import Context
 from babymind.store.content import ContentItem, ContentVersion
 from babymind.store.deliveries import Delivery
@@ -127,8 +126,7 @@ def test_a_comment_that_cannot_be_sent_is_refused(ctx: Context, reply_id: int, r
         comment.write(ctx, reply_id=reply_id, reviewer_id=reviewer, text="x" * 481, token="t1")
     with pytest.raises(NotFoundError):
         comment.write(ctx, reply_id=99, reviewer_id=reviewer, text="x", token="t1")
-    with ctx.sessions.begin() as session:
-        triage.stop(session, 1, utc_now(), actor="staff:1")
+    caregivers.stop_by_staff(ctx, 1, actor="staff:1")
     with pytest.raises(ConflictError, match="stopped messages"):
         comment.write(ctx, reply_id=reply_id, reviewer_id=reviewer, text="x", token="t1")
     assert rows(ctx, Comment) == []

@@ -22,10 +22,10 @@ ASKED: dict[str, tuple[Callable[[Session], Any], str]] = {
     "lease sweep": (lambda s: deliveries.expire_leases(s, NOW), "ix_delivery_lease"),
     "plan": (lambda s: plan.plan_chunk(s, Kind.FACT, CHUNK), "caregiver"),
     "inbound": (lambda s: replies.next_new(s, 10), "ix_inbound_new"),
-    "triage": (lambda s: replies.next_untriaged(s, 10), "ix_reply_new"),
+    "triage": (lambda s: replies.next_untriaged(s), "ix_reply_new"),
     "queue": (lambda s: replies.queue(s, waiting_only=True, after=None, size=10), "ix_reply_waiting"),
     "media": (lambda s: replies.media_to_fetch(s, NOW, 10, hold_until=NOW), "ix_media_waiting"),
-    "address": (lambda s: families.caregiver_at(s, ChannelName.SMS, "x"), "uq_address_open"),
+    "address": (lambda s: families.caregiver_at(s, ChannelName.SMS, "x"), "look_up"),
     "prompt": (lambda s: deliveries.latest_prompt(s, 1, NOW, NOW), "ix_delivery_caregiver"),
     "study code": (lambda s: families.family_by_code(s, "x"), "family"),
 }

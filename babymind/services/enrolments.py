@@ -1,0 +1,60 @@
+"""Taking part: a family withdraws, or moves to another study or arm."""
+
+from datetime import timedelta
+
+from babymind.domain.delivery import Reason
+from babymind.engine.base import Work
+from babymind.errors import ConflictError, NotFoundError
+from babymind.services.context import Context
+from babymind.services.life import change_by, locked, record, today_of
+from babymind.services.plan import replan_family
+from babymind.store import deliveries, studies, tasks
+from babymind.store.families import Family
+from babymind.store.studies import DataChoice, EndedWhy, Enrolment, EnrolmentStatus
+from babymind.store.tasks import TaskKind
+
+
+def withdraw(ctx: Context, study_code: str, *, data: DataChoice, actor: str) -> None:
+    """End a family's part in its study; ``data`` says what they want done with what they gave."""
+    change = change_by(actor)
+    with ctx.sessions.begin() as session:
+        family = locked(session, study_code)
+        enrolment = _open_enrolment(family)
+        today = today_of(family, change.now)
+        enrolment.status, enrolment.ended_why = EnrolmentStatus.WITHDRAWN, EndedWhy.WITHDREW
+        enrolment.to_day, enrolment.data_choice = today, data
+        deliveries.cancel_planned(session, [one.id for one in family.caregivers], Reason.ENROLMENT_ENDED)
+        if data is DataChoice.ERASE:
+            tasks.ask(session, TaskKind.ERASE, f"erase:{family.id}:{enrolment.id}", now=change.now,
+                      family_id=family.id)  # fmt: skip
+        record(session, family, change, "withdraw", data=data.value, enrolment_id=enrolment.id)
+
+
+def move(ctx: Context, study_code: str, *, study: str, arm: str | None = None, actor: str) -> None:
+    """Move a family to another study, or another arm, from tomorrow on; what was sent stays with the old one."""
+    change = change_by(actor)
+    with ctx.sessions.begin() as session:
+        family = locked(session, study_code)
+        enrolment = _open_enrolment(family)
+        target = studies.study_by_slug(session, study)
+        if target is None:
+            raise NotFoundError(f"There is no study '{study}'.")
+        arms = [one for one in target.arms if arm in (None, one.slug)]
+        if not arms:
+            raise NotFoundError(f"The study '{study}' has no arm '{arm}'.")
+        if arms[0].id == enrolment.arm_id:
+            raise ConflictError("The family is in that arm of that study already.")
+        today = max(today_of(family, change.now), enrolment.from_day)
+        enrolment.status, enrolment.ended_why, enrolment.to_day = EnrolmentStatus.WITHDRAWN, EndedWhy.MOVED, today
+        session.flush()
+        family.enrolments.append(Enrolment(arm=arms[0], from_day=today + timedelta(days=1)))
+        replan_family(session, family, change.now)
+        record(session, family, change, "move", study=study, arm=arms[0].slug)
+    ctx.engine.hint(Work.DELIVER)
+
+
+def _open_enrolment(family: Family) -> Enrolment:
+    for enrolment in family.enrolments:
+        if enrolment.to_day is None:
+            return enrolment
+    raise ConflictError("This family takes part in no study at present.")
