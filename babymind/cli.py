@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from cryptography.fernet import Fernet
@@ -18,12 +19,12 @@ from sqlalchemy import Engine
 from babymind import demo as demonstration
 from babymind.app import create_app
 from babymind.bootstrap import build, set_up_logging
-from babymind.clock import clock_at
+from babymind.clock import clock_at, utc_now
 from babymind.config import Settings
 from babymind.domain.age import parse_gestation
 from babymind.errors import BabyMindError, InvalidInputError
 from babymind.library.commands import content_group
-from babymind.services import accounts, content, deliver, enrol, export, plan
+from babymind.services import accounts, calendar, content, deliver, enrol, export, ledger, plan
 from babymind.services.context import Context
 from babymind.store import schema
 from babymind.store.base import make_engine
@@ -73,8 +74,8 @@ class SectionedGroup(click.Group):
         ("Try it", ("demo",)),
         ("Run it", ("serve", "worker", "db", "keys", "staff")),
         ("Content", ("content",)),
-        ("Families", ("study", "enrol")),
-        ("The path, by hand", ("plan", "deliver")),
+        ("Families", ("study", "enrol", "families", "calendar")),
+        ("The path, by hand", ("plan", "deliver", "ledger")),
         ("Research", ("export",)),
     )
 
@@ -351,6 +352,70 @@ def deliver_command(at: datetime | None, once: bool, dry_run: bool, as_json: boo
 
 def _clock(at: datetime | None) -> contextlib.AbstractContextManager[None]:
     return clock_at(at) if at else contextlib.nullcontext()
+
+
+@cli.command("calendar")
+@click.argument("study_code")
+@click.option("--from", "first", type=Day(), help="First local day; today, if not said.")
+@click.option("--days", default=14, show_default=True, help="How many days.")
+@json_option
+def calendar_command(study_code: str, first: date | None, days: int, as_json: bool) -> None:
+    """Say what each caregiver of a family gets and when, or why not.
+
+    Example: babymind calendar 7KQ2M-XW9RT --from 2026-03-01 --days 14
+    """
+    with installation() as ctx:
+        entries = calendar.of_family(ctx, study_code, first=first, days=days)
+    document = [
+        {
+            "caregiver_id": entry.caregiver_id, "local_day": entry.local_day.isoformat(), "slot": entry.kind.value,
+            "stage": entry.stage.value, "age_day": entry.age_day, "item": entry.item,
+            "due_at": entry.due_at.isoformat().replace("+00:00", "Z"), "outcome": entry.outcome.value,
+            "reason": entry.reason.value if entry.reason else None,
+        }
+        for entry in entries
+    ]  # fmt: skip
+    lines = [
+        f"{entry.local_day}  {entry.due_at.astimezone(ZoneInfo(entry.zone)):%H:%M}  caregiver {entry.caregiver_id}  "
+        f"{entry.kind.value:<6}  {entry.stage.value} {entry.age_day:>4}  "
+        f"{entry.outcome.value}{f': {entry.reason.value}' if entry.reason else ''}"
+        f"{'' if entry.planned else ' (foretold)'}  {entry.item or ''}".rstrip()
+        for entry in entries
+    ]
+    show(document, "\n".join(lines) or "Nothing is due to this family in these days.", as_json=as_json)
+
+
+@cli.command("ledger")
+@click.option("--day", type=Day(), help="The local day; yesterday in UTC, if not said.")
+@json_option
+@click.pass_context
+def ledger_command(click_ctx: click.Context, day: date | None, as_json: bool) -> None:
+    """Compare what was due on a day with what became of it; exit 1 where they do not add up.
+
+    Example: babymind ledger --day 2026-03-08
+    """
+    with installation() as ctx:
+        found = ledger.of_day(ctx, day or utc_now().date() - timedelta(days=1))
+    document = {
+        "day": found.day.isoformat(), "ok": found.ok,
+        "lines": [
+            {
+                "study": line.study, "zone": line.zone, "expected": line.expected, "actual": line.actual,
+                "missing": line.missing, "stuck": line.stuck, "outcomes": dict(line.outcomes),
+            }
+            for line in found.lines
+        ],
+    }  # fmt: skip
+    text = [f"{found.day}: {'everything adds up' if found.ok else 'IT DOES NOT ADD UP'}"]
+    for line in found.lines:
+        text.append(
+            f"{line.study}  {line.zone}: expected {line.expected}, written {line.actual}, missing {line.missing}, "
+            f"still open {line.stuck}"
+        )
+        text += [f"    {outcome}: {number}" for outcome, number in line.outcomes.items()]
+    show(document, "\n".join(text), as_json=as_json)
+    if not found.ok:
+        click_ctx.exit(1)
 
 
 @cli.command("export")

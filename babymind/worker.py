@@ -6,13 +6,14 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from babymind.engine.base import Work
-from babymind.services import deliver, plan, receive, triage
+from babymind.services import deliver, ledger, plan, receive, triage
 from babymind.services.context import Context
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 15  # between two looks at what is due
 PLAN_SECONDS = 60
+LEDGER_SECONDS = 3600
 PLAN_AGAIN_SECONDS = 3600  # everything once more: finds what nobody mentioned
 
 
@@ -39,6 +40,7 @@ class Worker:
         self._every(PLAN_SECONDS, "plan", self._plan)
         self._every(PLAN_AGAIN_SECONDS, "plan again", lambda: self._plan(everything=True), at_once=False)
         self._every(LOOK_SECONDS, "look", self._look)
+        self._every(LEDGER_SECONDS, "ledger", lambda: ledger.check(ctx), at_once=False)
         self._clock.start()
 
     def stop(self) -> None:

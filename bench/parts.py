@@ -149,6 +149,7 @@ def _add(ctx: Context, ids: range, now: datetime, zone: str, name: str, number: 
                     "born_on": b.born_on,
                     "gestation_days": 280,
                     "status": PregnancyStatus.BORN,
+                    "starts_at": now - timedelta(days=1),
                 }
                 for n, b in zip(ids, births, strict=True)
             ],

@@ -278,7 +278,7 @@ def write(ctx: Context, session: Session, prepared: Prepared, now: datetime) -> 
     new, study, known = prepared.new, prepared.study, prepared.known
     starts_at = new.starts_at or now
     family = Family(study_code=_new_code(), created_at=now)
-    family.pregnancies = [new_pregnancy(ctx, known, prepared.names)]
+    family.pregnancies = [new_pregnancy(ctx, known, prepared.names, starts_at)]
     family.caregivers = [_new_caregiver(ctx, one, now, starts_at) for one in prepared.checked]
     family.enrolments = [Enrolment(arm=study.arms[0], from_day=local_day(starts_at, prepared.checked[0].zone))]
     session.add(family)
@@ -291,14 +291,15 @@ def write(ctx: Context, session: Session, prepared: Prepared, now: datetime) -> 
     return family
 
 
-def new_pregnancy(ctx: Context, known: Dates, names: Sequence[str | None]) -> Pregnancy:
-    """Return a pregnancy with its babies, not added yet."""
+def new_pregnancy(ctx: Context, known: Dates, names: Sequence[str | None], starts_at: datetime) -> Pregnancy:
+    """Return a pregnancy with its babies, not added yet; nothing about it is due before ``starts_at``."""
     status = PregnancyStatus.BORN if known.birth else PregnancyStatus.EXPECTED
     return Pregnancy(
         due_on=known.due_on,
         born_on=known.birth.born_on if known.birth else None,
         gestation_days=known.birth.gestation_days if known.birth else None,
         status=status,
+        starts_at=starts_at,
         infants=[
             Infant(position=position, name_sealed=ctx.vault.seal_optional(name), status=status)
             for position, name in enumerate(names, 1)

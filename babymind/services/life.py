@@ -205,7 +205,7 @@ def add_pregnancy(ctx: Context, study_code: str, *, babies: Sequence[str] = ("",
         today = today_of(family, change.now)
         known = dates(due_on=due_on, born_on=born_on, gestation_days=gestation_days, today=today)
         require_open(known, today)
-        pregnancy = new_pregnancy(ctx, known, check_babies(babies))
+        pregnancy = new_pregnancy(ctx, known, check_babies(babies), change.now)
         family.pregnancies.append(pregnancy)
         replan_family(session, family, change.now)
         record(session, family, change, "pregnancy_added", pregnancy_id=pregnancy.id)

@@ -183,3 +183,16 @@ def replace_calendar(session: Session, programme: str, days: Sequence[CalendarDa
 def item_id_of(session: Session, key: str, locale: str) -> int | None:
     """Return the id of an item, or None."""
     return session.scalar(select(ContentItem.id).filter_by(key=key, locale=locale))
+
+
+def item_on(session: Session, programme: str, locale: str, kind: str, stage: Stage,
+            age_day: int) -> tuple[int, str] | None:  # fmt: skip
+    """Return the id and the key of the item of an age day, or None."""
+    query = (
+        select(ContentItem.id, ContentItem.key)
+        .join(ContentCalendar, ContentCalendar.item_id == ContentItem.id)
+        .where(ContentCalendar.age_day == age_day, ContentCalendar.stage == stage, ContentCalendar.kind == kind,
+               ContentCalendar.locale == locale, ContentCalendar.programme == programme)
+    )  # fmt: skip
+    found = session.execute(query).one_or_none()
+    return (found[0], found[1]) if found else None

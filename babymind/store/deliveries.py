@@ -507,3 +507,25 @@ def of_caregivers(session: Session, caregiver_ids: Iterable[int], limit: int) ->
         .limit(limit)
     )
     return session.scalars(query).all()
+
+
+def slots_between(session: Session, caregiver_id: int, first: date, last: date) -> list[tuple[Delivery, str | None]]:
+    """Return the slots of a caregiver on some local days, each with the key of its item."""
+    query = (
+        select(Delivery, ContentItem.key)
+        .outerjoin(ContentItem, ContentItem.id == Delivery.item_id)
+        .where(Delivery.caregiver_id == caregiver_id, Delivery.occasion.is_(None), Delivery.local_day >= first,
+               Delivery.local_day <= last)
+    )  # fmt: skip
+    return [(row, key) for row, key in session.execute(query)]
+
+
+def items_sent(session: Session, caregiver_id: int, pregnancy_id: int) -> dict[int, date]:
+    """Return which items have gone to a caregiver about a pregnancy, and on which local day last."""
+    query = (
+        select(Delivery.item_id, func.max(Delivery.local_day))
+        .where(Delivery.caregiver_id == caregiver_id, Delivery.pregnancy_id == pregnancy_id,
+               Delivery.item_id.is_not(None), Delivery.status.in_(WENT))
+        .group_by(Delivery.item_id)
+    )  # fmt: skip
+    return {item_id: day for item_id, day in session.execute(query) if item_id is not None}

@@ -159,6 +159,7 @@ class Pregnancy(Base):
     status: Mapped[PregnancyStatus]
     hold: Mapped[Hold | None]  # a person decides when it ends
     dates_changed: Mapped[bool] = mapped_column(default=False)  # so a day may come again
+    starts_at: Mapped[datetime]  # no slot about it before this instant is due
     family: Mapped[Family] = relationship(back_populates="pregnancies")
     infants: Mapped[list["Infant"]] = relationship(back_populates="pregnancy", order_by="Infant.position")
 

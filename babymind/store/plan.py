@@ -196,7 +196,8 @@ def _slots(kind: Kind, chunk: Chunk, *, fresh: bool):  # type: ignore[no-untyped
         .outerjoin(ContentCalendar, (ContentCalendar.programme == offer.c.programme)
                    & (ContentCalendar.locale == missing.c.locale) & (ContentCalendar.kind == kind.value)
                    & (ContentCalendar.stage == PregnancyStage.stage) & (ContentCalendar.age_day == age_day))
-        .where(PregnancyStage.stage != Stage.COMPLETED, missing.c.starts_at <= due.instant)
+        .where(PregnancyStage.stage != Stage.COMPLETED, missing.c.starts_at <= due.instant,
+               missing.c.pregnancy_starts_at <= due.instant)
     )  # fmt: skip
 
 
@@ -218,7 +219,7 @@ def _missing(kind: Kind, chunk: Chunk, *, fresh: bool) -> Subquery:
             Caregiver.starts_at, (Caregiver.fact_time if kind is Kind.FACT else Caregiver.prompt_time).label("at"),
             (Caregiver.wants_facts if kind is Kind.FACT else Caregiver.wants_prompts).label("wants"),
             Pregnancy.id.label("pregnancy_id"), Pregnancy.status.label("pregnancy"), Pregnancy.hold,
-            Pregnancy.dates_changed,
+            Pregnancy.dates_changed, Pregnancy.starts_at.label("pregnancy_starts_at"),
         )
         .join(Pregnancy, Pregnancy.family_id == Caregiver.family_id)
         .where(Caregiver.zone == chunk.zone, whose)

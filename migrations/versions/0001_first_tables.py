@@ -197,6 +197,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=32), nullable=False),
         sa.Column("hold", sa.String(length=32), nullable=True),
         sa.Column("dates_changed", sa.Boolean(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["family_id"], ["family.id"], name=op.f("fk_pregnancy_family_id_family")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pregnancy")),
     )

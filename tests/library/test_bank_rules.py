@@ -69,7 +69,8 @@ def test_in_the_real_bank_the_nearest_spare_item_is_sent_for_a_withdrawn_one_and
     gone = re.search(r"(?m)^- id: (\S+)\n  day: 12\n", written)
     assert gone
     spares = "".join(
-        f"- id: prompt-infant-spare-{name}\n  day: {day}\n  fits: {fits}\n  themes: [play]\n  text: {text}\n  spare: true\n"
+        f"- id: prompt-infant-spare-{name}\n  day: {day}\n  fits: {fits}\n  themes: [play]\n  text: {text}\n"
+        "  spare: true\n"
         for name, day, fits, text in [
             ("nearest", 14, [0, 30], "Which zebra might {baby} dream up?"),
             ("farther", 9, [0, 30], "Whose hat might {baby} borrow?"),

@@ -1,0 +1,108 @@
+"""The ledger: every slot that was due has exactly one row with one outcome; where it has not, a person is told."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from babymind.clock import utc_now
+from babymind.domain.delivery import DeliveryStatus, Reason
+from babymind.domain.schedule import instant_of, local_day
+from babymind.services.context import Context
+from babymind.store import ledger, tasks
+from babymind.store import plan as planning
+from babymind.store.tasks import TaskKind
+
+log = structlog.get_logger()
+
+PLAN_WITHIN_MINUTES = 15  # of a day's beginning; until then what is missing is still being planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """One study in one zone on one day."""
+
+    study: str
+    zone: str
+    expected: int
+    actual: int
+    missing: int  # due, and nothing says what became of it
+    stuck: int  # still open after its window
+    outcomes: Mapping[str, int]  # by state; what was not sent as "skipped: paused" and the like
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything due has its one outcome, or still has time for it."""
+        return not (self.missing or self.stuck)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """A day, expected against actual."""
+
+    day: date
+    lines: Sequence[LedgerLine]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every line is."""
+        return all(line.ok for line in self.lines)
+
+
+def of_day(ctx: Context, day: date) -> Ledger:
+    """Return what was due on a local day against what became of it, in every zone where that day has begun."""
+    now = utc_now()
+    with ctx.readers.begin() as session:
+        begins = _begins(planning.zones(session), day, now)
+        late = now - timedelta(minutes=PLAN_WITHIN_MINUTES)
+        pending = {zone for zone, at in begins.items() if at > late}
+        counts = ledger.count(session, day, now, begins, pending=pending)
+    return Ledger(
+        day=day,
+        lines=[
+            LedgerLine(
+                study=line.study, zone=line.zone, expected=line.expected, actual=line.actual, missing=line.missing,
+                stuck=line.stuck, outcomes=_said(line.outcomes),
+            )
+            for line in counts
+        ],
+    )  # fmt: skip
+
+
+def check(ctx: Context) -> bool:
+    """Compare today and yesterday, wherever those are; a mismatch becomes a log line and a task, once a day."""
+    today = utc_now().date()
+    fine = True
+    for day in (today - timedelta(days=1), today, today + timedelta(days=1)):  # the day after has begun in the east
+        for line in of_day(ctx, day).lines:
+            if line.ok:
+                continue
+            fine = False
+            log.error("the ledger does not add up", day=day.isoformat(), study=line.study, zone=line.zone,
+                      expected=line.expected, missing=line.missing, stuck=line.stuck)  # fmt: skip
+            with ctx.sessions.begin() as session:
+                tasks.ask(session, TaskKind.LEDGER, f"ledger:{day}:{line.study}:{line.zone}", now=utc_now(),
+                          day=day.isoformat(), study=line.study, zone=line.zone, missing=line.missing,
+                          stuck=line.stuck)  # fmt: skip
+    return fine
+
+
+def _begins(zones: Sequence[str], day: date, now: datetime) -> dict[str, datetime]:
+    begun = {}
+    for zone in zones:
+        there = ZoneInfo(zone)
+        # A day that the zone left out (Samoa, 30 December 2011) never begins there.
+        begins_at = instant_of(day, time(0, 0), there)
+        if begins_at <= now and local_day(begins_at, there) == day:
+            begun[zone] = begins_at
+    return begun
+
+
+def _said(outcomes: Mapping[tuple[DeliveryStatus, Reason | None], int]) -> dict[str, int]:
+    said: Counter[str] = Counter()
+    for (status, reason), number in outcomes.items():
+        said[f"{status.value}: {reason.value}" if reason else status.value] += number
+    return dict(sorted(said.items()))
