@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from babymind import demo as demonstration
 from babymind.app import create_app
 from babymind.bootstrap import build, set_up_logging
+from babymind.cli_simulate import simulate_command
 from babymind.clock import clock_at, utc_now
 from babymind.config import Settings
 from babymind.domain.age import parse_gestation
@@ -71,7 +72,7 @@ class SectionedGroup(click.Group):
     """Lists its commands under headings."""
 
     SECTIONS = (
-        ("Try it", ("demo",)),
+        ("Try it", ("demo", "simulate")),
         ("Run it", ("serve", "worker", "db", "keys", "staff")),
         ("Content", ("content",)),
         ("Families", ("study", "enrol", "families", "calendar")),
@@ -95,6 +96,7 @@ def cli() -> None:
 
 
 cli.add_command(content_group)
+cli.add_command(simulate_command)
 
 
 @contextlib.contextmanager

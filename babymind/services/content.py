@@ -3,14 +3,17 @@
 from babymind.clock import utc_now
 from babymind.library.bank import Library
 from babymind.services.context import Context
-from babymind.store import content
+from babymind.store import content, plan
 from babymind.store.content import CalendarDay, Loaded, Wording
 
 PROGRAMME = "standard"
 
 
 def load(ctx: Context) -> Loaded:
-    """Bring the database in line with the library: changed texts become new versions, missing ones are withdrawn."""
+    """Bring the database in line with the library: changed texts become new versions, missing ones are withdrawn.
+
+    What is planned and has not left yet follows the new calendar.
+    """
     with ctx.sessions.begin() as session:
         loaded = content.load(session, _wordings(ctx.library), utc_now())
         content.replace_calendar(
@@ -21,6 +24,7 @@ def load(ctx: Context) -> Loaded:
                 for locale, kind, stage, age_day, key in ctx.library.calendar()
             ],
         )
+        plan.repoint(session, PROGRAMME)
     return loaded
 
 

@@ -1,7 +1,7 @@
 """What every step works with: the parts of one installation, picked once at the start."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine as DatabaseEngine
@@ -26,7 +26,7 @@ class Context:
     engine: Engine
     media: MediaStore
     library: Library
-    senders: ThreadPoolExecutor  # the threads that talk to the provider, each with its own connection
+    senders: Executor  # the threads that talk to the provider, each with its own connection
     send_threads: int
     provider_answers: bool  # the provider itself answers STOP, START and HELP
     stopping: threading.Event = field(default_factory=threading.Event)

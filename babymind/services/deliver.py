@@ -110,6 +110,8 @@ class _Run:
             if self.more and self.under_way < BATCH:
                 self.start_batch()
             if not self.under_way and not results:
+                if self.more:  # a whole batch was ended without sending
+                    continue
                 return self.outcomes
             try:
                 results.append(self.done.get(timeout=RECORD_SECONDS))

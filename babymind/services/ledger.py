@@ -52,11 +52,11 @@ class Ledger:
         return all(line.ok for line in self.lines)
 
 
-def of_day(ctx: Context, day: date) -> Ledger:
-    """Return what was due on a local day against what became of it, in every zone where that day has begun."""
+def of_day(ctx: Context, day: date, *, zone: str | None = None) -> Ledger:
+    """Return what was due on a local day against what became of it: in one zone, or all where that day has begun."""
     now = utc_now()
     with ctx.readers.begin() as session:
-        begins = _begins(planning.zones(session), day, now)
+        begins = _begins([zone] if zone else planning.zones(session), day, now)
         late = now - timedelta(minutes=PLAN_WITHIN_MINUTES)
         pending = {zone for zone, at in begins.items() if at > late}
         counts = ledger.count(session, day, now, begins, pending=pending)

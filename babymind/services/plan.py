@@ -31,12 +31,9 @@ def plan_due(ctx: Context, *, everything: bool = False, dry_run: bool = False) -
     """
     now = utc_now()
     with ctx.readers.begin() as session:
-        todo = [
-            (zone, today)
-            for zone in planning.zones(session)
-            for today in [local_day(now, ZoneInfo(zone))]
-            if everything or not planning.is_planned(session, zone, today)
-        ]
+        todays = {(zone, local_day(now, ZoneInfo(zone))) for zone in planning.zones(session)}
+        planned_already = planning.planned_days(session, {day for _, day in todays})
+    todo = sorted(todays if everything else todays - planned_already)
     planned: Planned = Counter()
     for zone, today in todo:
         planned += plan_zone(ctx, zone, today, dry_run=dry_run)

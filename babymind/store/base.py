@@ -93,8 +93,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def make_engine(url: str, *, pool_size: int = 20) -> Engine:
-    """Return an engine for SQLite or PostgreSQL, set up so that a write takes its lock at the start."""
+def make_engine(url: str, *, pool_size: int = 20, durable: bool = True) -> Engine:
+    """Return an engine for SQLite or PostgreSQL, set up so that a write takes its lock at the start.
+
+    Without ``durable`` an SQLite file may not survive a power cut: for what is thrown away anyway.
+    """
     try:
         parsed = make_url(url)
         if parsed.drivername == "postgresql":
@@ -106,7 +109,7 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
                 hide_parameters=True,
                 connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
             )
-            _set_up_sqlite(engine)
+            _set_up_sqlite(engine, durable=durable)
             return engine
         if kind == "postgresql":
             return create_engine(
@@ -120,13 +123,15 @@ def make_engine(url: str, *, pool_size: int = 20) -> Engine:
     raise ConfigurationError(f"BABYMIND_DATABASE_URL names {kind}; only sqlite and postgresql are known.")
 
 
-def _set_up_sqlite(engine: Engine) -> None:
+def _set_up_sqlite(engine: Engine, *, durable: bool) -> None:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver's own BEGIN is deferred; ours below is not
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",  # a consent or a claim that was committed survives a power cut
+            "synchronous=FULL"
+            if durable
+            else "synchronous=OFF",  # a consent or a claim that was committed survives a power cut
             "foreign_keys=ON",
             f"busy_timeout={SQLITE_BUSY_SECONDS * 1000}",
             "wal_autocheckpoint=8000",  # 32 MB: a big plan is not held up by moving its own log
@@ -155,6 +160,11 @@ def make_readers(engine: Engine) -> Sessions:
 
 def insert_new(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
     """Return an ``INSERT … ON CONFLICT DO NOTHING`` in the dialect of this session's database."""
-    if session.get_bind().dialect.name == "postgresql":
+    return insert_in(session.get_bind().dialect.name, table)
+
+
+def insert_in(dialect: str, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    """Return the same for a dialect by its name."""
+    if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()

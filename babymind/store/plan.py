@@ -1,17 +1,22 @@
 """Planning as one statement: every slot that a local day makes due in a zone, with its outcome or its reason."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 
 from sqlalchemy import (
     DATE,
+    BigInteger,
     ColumnElement,
+    Connection,
+    Insert,
     Integer,
     String,
     Subquery,
     and_,
+    bindparam,
     case,
     cast,
     delete,
@@ -31,7 +36,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 from babymind.domain.age import Stage
 from babymind.domain.delivery import PRIORITY, DeliveryStatus, Hold, Kind, Messaging, Reason
 from babymind.store import tasks
-from babymind.store.base import CLUSTERED, Base, insert_new
+from babymind.store.base import CLUSTERED, Base, insert_in, insert_new
 from babymind.store.content import ContentCalendar, ContentItem
 from babymind.store.deliveries import WENT, Delivery
 from babymind.store.families import Address, Caregiver, Pregnancy, PregnancyStage, PregnancyStatus
@@ -75,8 +80,11 @@ class Moment(Base):
 
 
 def zones(session: Session) -> Sequence[str]:
-    """Return the zones that caregivers live in."""
-    return session.scalars(select(Caregiver.zone).distinct().order_by(Caregiver.zone)).all()
+    """Return the zones that caregivers live in, each found by a step along the index, however many live there."""
+    first = select(func.min(Caregiver.zone).label("zone")).cte("zones", recursive=True)
+    following = select(select(func.min(Caregiver.zone)).where(Caregiver.zone > first.c.zone).scalar_subquery())
+    every = first.union_all(following.where(first.c.zone.is_not(None)))
+    return session.scalars(select(every.c.zone).where(every.c.zone.is_not(None))).all()
 
 
 def write_moments(session: Session, zone: str, day: date, instant_of: Callable[[time], datetime]) -> None:
@@ -114,6 +122,24 @@ class Chunk:
     upto: int
     family_id: int | None = None
 
+    @property
+    def values(self) -> dict[str, object]:
+        """What the statements below are run with."""
+        return {
+            "zone": self.zone, "day": self.local_day, "ordinal": self.local_day.toordinal(),
+            "weekday": 1 << self.local_day.weekday(), "after": self.after, "upto": self.upto,
+            "family_id": self.family_id, "rested": self.local_day - timedelta(days=PROMPT_REST_DAYS),
+        }  # fmt: skip
+
+
+# The statements are made once and run with these values: making one takes longer than running it over a family.
+DAY = bindparam("day", type_=DATE)
+ORDINAL = bindparam("ordinal", type_=Integer)
+WEEKDAY = bindparam("weekday", type_=Integer)
+RESTED = bindparam("rested", type_=DATE)
+ZONE = bindparam("zone", type_=String)
+AFTER, UPTO, FAMILY = (bindparam(name, type_=BigInteger) for name in ("after", "upto", "family_id"))
+
 
 def plan_chunk(session: Session, kind: Kind, chunk: Chunk) -> Counter[Reason | None]:
     """Write the deliveries of a chunk that are missing, and count them by reason (None: to be sent).
@@ -122,35 +148,52 @@ def plan_chunk(session: Session, kind: Kind, chunk: Chunk) -> Counter[Reason | N
     are passed over first, which makes planning again cheap.
     """
     # RETURNING would cost a third of the whole; the rows written are counted, and those skipped through their index.
-    before = _skipped(session, kind, chunk)
-    fresh = not session.scalar(select(exists().where(*_slots_of(kind, chunk), Delivery.occasion.is_(None))))
-    due = due_rows(kind, chunk, fresh=fresh)
-    rows = insert_new(session, Delivery).from_select(COLUMNS, due, include_defaults=False)
-    written = session.connection().execute(rows, execution_options={"preserve_rowcount": True}).rowcount
-    skipped = _skipped(session, kind, chunk) - before
+    by_family = chunk.family_id is not None
+    values, connection = chunk.values, session.connection()
+    before = _count_skipped(connection, kind, by_family, values)
+    fresh = not connection.scalar(_any_slot(kind, by_family), values)
+    rows = _insert(session.get_bind().dialect.name, kind, by_family, fresh)
+    written = connection.execute(rows, values, execution_options={"preserve_rowcount": True}).rowcount
+    skipped = _count_skipped(connection, kind, by_family, values) - before
     return Counter({None: written - skipped.total()}) + skipped
 
 
-def _skipped(session: Session, kind: Kind, chunk: Chunk) -> Counter[Reason | None]:
+def _count_skipped(connection: Connection, kind: Kind, by_family: bool,
+                   values: dict[str, object]) -> Counter[Reason | None]:  # fmt: skip
+    return Counter(dict(connection.execute(_skipped(kind, by_family), values).all()))
+
+
+@cache
+def _skipped(kind: Kind, by_family: bool):  # type: ignore[no-untyped-def]  # two columns
     skipped: ColumnElement[str] = literal_column(
         f"'{DeliveryStatus.SKIPPED.value}'"
     )  # spelt out, so that its partial index serves
-    query = (
+    return (
         select(Delivery.reason, func.count())
-        .where(*_slots_of(kind, chunk), Delivery.status == skipped)
+        .where(*_slots_of(kind, by_family), Delivery.status == skipped)
         .group_by(Delivery.reason)
     )
-    return Counter(dict(session.execute(query).all()))
 
 
-def _slots_of(kind: Kind, chunk: Chunk) -> tuple[ColumnElement[bool], ...]:
+@cache
+def _any_slot(kind: Kind, by_family: bool):  # type: ignore[no-untyped-def]  # one column
+    return select(exists().where(*_slots_of(kind, by_family), Delivery.occasion.is_(None)))
+
+
+@cache
+def _insert(dialect: str, kind: Kind, by_family: bool, fresh: bool) -> Insert:
+    due = due_rows(kind, by_family=by_family, fresh=fresh)
+    return insert_in(dialect, Delivery).from_select(COLUMNS, due, include_defaults=False)
+
+
+def _slots_of(kind: Kind, by_family: bool) -> tuple[ColumnElement[bool], ...]:
     """Return what is true of the deliveries of a chunk."""
     whose = (
-        Delivery.caregiver_id.in_(select(Caregiver.id).where(Caregiver.family_id == chunk.family_id))
-        if chunk.family_id is not None
-        else Delivery.caregiver_id.between(chunk.after + 1, chunk.upto)
+        Delivery.caregiver_id.in_(select(Caregiver.id).where(Caregiver.family_id == FAMILY))
+        if by_family
+        else and_(Delivery.caregiver_id > AFTER, Delivery.caregiver_id <= UPTO)
     )
-    return Delivery.local_day == chunk.local_day, Delivery.kind == kind, whose
+    return Delivery.local_day == DAY, Delivery.kind == kind, whose
 
 
 NOTICE_COLUMNS = ("caregiver_id", "pregnancy_id", "kind", "occasion", "priority", "local_day", "stage", "item_id",
@@ -159,14 +202,14 @@ COLUMNS = ("caregiver_id", "pregnancy_id", "kind", "priority", "local_day", "sta
            "window_ends_at", "reason", "status", "attempts", "failures")  # fmt: skip
 
 
-def due_rows(kind: Kind, chunk: Chunk, *, fresh: bool):  # type: ignore[no-untyped-def]  # fourteen columns
+def due_rows(kind: Kind, *, by_family: bool, fresh: bool):  # type: ignore[no-untyped-def]  # fourteen columns
     """Return the query whose rows are the missing deliveries of a chunk; of a fresh one, all are missing."""
     # OFFSET 0 keeps both databases from working out the reason twice, once for each column that it decides.
-    slots = _slots(kind, chunk, fresh=fresh).offset(0).subquery("slots")
+    slots = _slots(kind, by_family, fresh=fresh).offset(0).subquery("slots")
     columns = Delivery.__table__.c
     return select(
         slots.c.caregiver_id, slots.c.pregnancy_id, literal(kind, columns.kind.type), literal(PRIORITY[kind]),
-        literal(chunk.local_day, DATE), slots.c.stage, slots.c.age_day, slots.c.item_id, slots.c.due_at,
+        DAY, slots.c.stage, slots.c.age_day, slots.c.item_id, slots.c.due_at,
         slots.c.window_ends_at, slots.c.reason,
         case((slots.c.reason.is_(None), literal(DeliveryStatus.PLANNED, columns.status.type)),
              else_=literal(DeliveryStatus.SKIPPED, columns.status.type)),
@@ -174,25 +217,24 @@ def due_rows(kind: Kind, chunk: Chunk, *, fresh: bool):  # type: ignore[no-untyp
     ).where(true())  # SQLite reads ON CONFLICT after a bare SELECT as part of a join  # fmt: skip
 
 
-def _slots(kind: Kind, chunk: Chunk, *, fresh: bool):  # type: ignore[no-untyped-def]  # eight columns
+def _slots(kind: Kind, by_family: bool, *, fresh: bool):  # type: ignore[no-untyped-def]  # eight columns
     """Return the slots of a chunk that have no delivery yet, each with its item and its reason for not sending."""
-    missing, offer = _missing(kind, chunk, fresh=fresh), _offers(kind, chunk)
+    missing, offer = _missing(kind, by_family, fresh=fresh), _offers(kind)
     due = aliased(Moment, name="due")
-    day = literal(chunk.local_day, DATE)
-    age_day = literal(chunk.local_day.toordinal(), Integer) - PregnancyStage.zero_ordinal
+    age_day = ORDINAL - PregnancyStage.zero_ordinal
     return (
         select(
             missing.c.caregiver_id, missing.c.pregnancy_id, PregnancyStage.stage, age_day.label("age_day"),
             ContentCalendar.item_id, due.instant.label("due_at"), offer.c.window_ends_at,
-            _reason(kind, chunk, missing, offer).label("reason"),
+            _reason(kind, missing, offer).label("reason"),
         )
         .select_from(missing)
-        .join(Enrolment, (Enrolment.family_id == missing.c.family_id) & (Enrolment.from_day <= day)
-              & or_(Enrolment.to_day.is_(None), Enrolment.to_day >= day))
+        .join(Enrolment, (Enrolment.family_id == missing.c.family_id) & (Enrolment.from_day <= DAY)
+              & or_(Enrolment.to_day.is_(None), Enrolment.to_day >= DAY))
         .join(offer, offer.c.arm_id == Enrolment.arm_id)
         .join(PregnancyStage, (PregnancyStage.pregnancy_id == missing.c.pregnancy_id)
-              & (PregnancyStage.first_day <= day) & (PregnancyStage.last_day >= day))
-        .join(due, (due.zone == chunk.zone) & (due.local_day == day) & (due.at == missing.c.at))
+              & (PregnancyStage.first_day <= DAY) & (PregnancyStage.last_day >= DAY))
+        .join(due, (due.zone == ZONE) & (due.local_day == DAY) & (due.at == missing.c.at))
         .outerjoin(ContentCalendar, (ContentCalendar.programme == offer.c.programme)
                    & (ContentCalendar.locale == missing.c.locale) & (ContentCalendar.kind == kind.value)
                    & (ContentCalendar.stage == PregnancyStage.stage) & (ContentCalendar.age_day == age_day))
@@ -201,18 +243,13 @@ def _slots(kind: Kind, chunk: Chunk, *, fresh: bool):  # type: ignore[no-untyped
     )  # fmt: skip
 
 
-def _missing(kind: Kind, chunk: Chunk, *, fresh: bool) -> Subquery:
+def _missing(kind: Kind, by_family: bool, *, fresh: bool) -> Subquery:
     """Return the caregivers of a chunk with the pregnancies about which this slot has no row yet."""
-    day = literal(chunk.local_day, DATE)
     there = exists().where(
-        Delivery.local_day == day, Delivery.kind == kind, Delivery.caregiver_id == Caregiver.id,
+        Delivery.local_day == DAY, Delivery.kind == kind, Delivery.caregiver_id == Caregiver.id,
         Delivery.pregnancy_id == Pregnancy.id, Delivery.occasion.is_(None),
     )  # fmt: skip
-    whose = (
-        Caregiver.family_id == chunk.family_id
-        if chunk.family_id is not None
-        else and_(Caregiver.id > chunk.after, Caregiver.id <= chunk.upto)
-    )
+    whose = Caregiver.family_id == FAMILY if by_family else and_(Caregiver.id > AFTER, Caregiver.id <= UPTO)
     caregivers = (
         select(
             Caregiver.id.label("caregiver_id"), Caregiver.family_id, Caregiver.messaging, Caregiver.locale,
@@ -222,29 +259,29 @@ def _missing(kind: Kind, chunk: Chunk, *, fresh: bool) -> Subquery:
             Pregnancy.dates_changed, Pregnancy.starts_at.label("pregnancy_starts_at"),
         )
         .join(Pregnancy, Pregnancy.family_id == Caregiver.family_id)
-        .where(Caregiver.zone == chunk.zone, whose)
+        .where(Caregiver.zone == ZONE, whose)
     )  # fmt: skip
     # OFFSET 0 has what is there already passed over before anything else is looked up for it.
     return (caregivers if fresh else caregivers.where(~there).offset(0)).subquery("missing")
 
 
-def _offers(kind: Kind, chunk: Chunk) -> Subquery:
+def _offers(kind: Kind) -> Subquery:
     """Return what each arm gets and until when on this day; a handful of rows."""
     late = aliased(Moment, name="late")
     return (
         select(Arm.id.label("arm_id"), (Arm.gets_facts if kind is Kind.FACT else Arm.gets_prompts).label("wanted"),
                (Arm.gets_facts | Arm.gets_prompts).label("any_wanted"),
-               (Arm.weekdays.op("&")(1 << chunk.local_day.weekday()) != 0).label("on_day"),
+               (Arm.weekdays.op("&")(WEEKDAY) != 0).label("on_day"),
                Study.programme, Study.daily_cap, late.instant.label("window_ends_at"))
         .join(Study, Study.id == Arm.study_id)
-        .join(late, (late.zone == chunk.zone) & (late.local_day == literal(chunk.local_day, DATE))
+        .join(late, (late.zone == ZONE) & (late.local_day == DAY)
               & (late.at == Study.quiet_from))
         .offset(0)
         .subquery("offer")
     )  # fmt: skip
 
 
-def _reason(kind: Kind, chunk: Chunk, missing: Subquery, offer: Subquery):  # type: ignore[no-untyped-def]  # a CASE
+def _reason(kind: Kind, missing: Subquery, offer: Subquery):  # type: ignore[no-untyped-def]  # a CASE
     """Return the reason for not sending, the gravest first, or null.
 
     `domain.slot.reason_for` is the same rule for one slot, in Python; a test holds the two together.
@@ -253,7 +290,7 @@ def _reason(kind: Kind, chunk: Chunk, missing: Subquery, offer: Subquery):  # ty
         Address.caregiver_id == missing.c.caregiver_id, Address.closed_at.is_(None)
     )
     reason_type = Delivery.__table__.c.reason.type
-    turn = (literal(chunk.local_day.toordinal(), Integer) - PregnancyStage.turn) % PregnancyStage.turns
+    turn = (ORDINAL - PregnancyStage.turn) % PregnancyStage.turns
     reasons = (
         (missing.c.pregnancy == PregnancyStatus.LOST, Reason.LOSS),
         *((missing.c.hold == hold, Reason(hold.value)) for hold in Hold),
@@ -271,23 +308,23 @@ def _reason(kind: Kind, chunk: Chunk, missing: Subquery, offer: Subquery):  # ty
         (~addresses.where(~Address.shared).exists(), Reason.SHARED_PHONE),
         ((PregnancyStage.turns > 1) & (turn >= offer.c.daily_cap), Reason.DAILY_CAP),
         (ContentCalendar.item_id.is_(None), Reason.CONTENT_MISSING),
-        (case((missing.c.dates_changed, _sent_before(kind, chunk, missing)), else_=false()), Reason.ALREADY_SENT),
+        (case((missing.c.dates_changed, _sent_before(kind, missing)), else_=false()), Reason.ALREADY_SENT),
     )
     return case(*[(test, literal(reason, reason_type)) for test, reason in reasons], else_=null())
 
 
-def _sent_before(kind: Kind, chunk: Chunk, missing: Subquery):  # type: ignore[no-untyped-def]
+def _sent_before(kind: Kind, missing: Subquery):  # type: ignore[no-untyped-def]
     """Return whether the item of this day has gone already: a fact ever, a prompt in the last 90 days."""
     earlier = aliased(Delivery, name="earlier")
     sent = exists().where(
         earlier.caregiver_id == missing.c.caregiver_id,
         earlier.pregnancy_id == missing.c.pregnancy_id,
         earlier.item_id == ContentCalendar.item_id,
-        earlier.local_day < literal(chunk.local_day, DATE),
+        earlier.local_day < DAY,
         earlier.status.in_(WENT),
     )
     if kind is Kind.PROMPT:
-        sent = sent.where(earlier.local_day > literal(chunk.local_day - timedelta(days=PROMPT_REST_DAYS), DATE))
+        sent = sent.where(earlier.local_day > RESTED)
     return sent
 
 
@@ -298,37 +335,44 @@ def turning_points(session: Session, zone: str, day: date, now: datetime) -> int
     on the day after the programme's last, its end is told. Each once, on its occasion.
     """
     written = 0
+    connection, dialect = session.connection(), session.get_bind().dialect.name
     for stage, days_in, item in TURNING_POINTS:
-        rows = insert_new(session, Delivery).from_select(
-            NOTICE_COLUMNS, _notices(zone, day, stage, days_in, item), include_defaults=False
-        )
-        written += session.connection().execute(rows, execution_options={"preserve_rowcount": True}).rowcount
-    held = (
-        select(Pregnancy.id, Pregnancy.family_id)
-        .join(PregnancyStage, PregnancyStage.pregnancy_id == Pregnancy.id)
-        .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
-        .where(
-            Caregiver.zone == zone, PregnancyStage.stage == Stage.HELD, PregnancyStage.first_day <= day,
-            PregnancyStage.first_day > day - timedelta(days=LOOK_BACK_DAYS),
-            Pregnancy.status == PregnancyStatus.EXPECTED,
-        )
-        .distinct()
-    )  # fmt: skip
-    for pregnancy_id, family_id in session.execute(held):
+        values = {"zone": zone, "day": day, "began": day - timedelta(days=days_in)}
+        rows = _notices(dialect, stage, days_in, item)
+        written += connection.execute(rows, values, execution_options={"preserve_rowcount": True}).rowcount
+    since = {"zone": zone, "day": day, "began": day - timedelta(days=LOOK_BACK_DAYS)}
+    for pregnancy_id, family_id in connection.execute(_just_held(), since).all():
         tasks.ask(session, tasks.TaskKind.ASK_ABOUT_BIRTH, f"birth:{pregnancy_id}", now=now, family_id=family_id,
                   pregnancy_id=pregnancy_id)  # fmt: skip
     return written
 
 
-def _notices(zone: str, day: date, stage: Stage, days_in: int, item: str):  # type: ignore[no-untyped-def]
+BEGAN = bindparam("began", type_=DATE)
+
+
+@cache
+def _just_held():  # type: ignore[no-untyped-def]  # two columns
+    return (
+        select(Pregnancy.id, Pregnancy.family_id)
+        .join(PregnancyStage, PregnancyStage.pregnancy_id == Pregnancy.id)
+        .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
+        .where(
+            Caregiver.zone == ZONE, PregnancyStage.stage == Stage.HELD, PregnancyStage.first_day <= DAY,
+            PregnancyStage.first_day > BEGAN, Pregnancy.status == PregnancyStatus.EXPECTED,
+        )
+        .distinct()
+    )  # fmt: skip
+
+
+@cache
+def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
     due, late = aliased(Moment, name="due"), aliased(Moment, name="late")
     columns = Delivery.__table__.c
-    local = literal(day, DATE)
-    return (
+    rows = (
         select(
             Caregiver.id, Pregnancy.id, literal(Kind.NOTICE, columns.kind.type),
             literal(f"{item}:{days_in}:") + cast(Pregnancy.id, String) + ":" + cast(Caregiver.id, String),
-            literal(PRIORITY[Kind.NOTICE]), local, PregnancyStage.stage, ContentItem.id, due.instant, late.instant,
+            literal(PRIORITY[Kind.NOTICE]), DAY, PregnancyStage.stage, ContentItem.id, due.instant, late.instant,
             literal(DeliveryStatus.PLANNED, columns.status.type), literal(0), literal(0),
         )
         .join(Pregnancy, Pregnancy.id == PregnancyStage.pregnancy_id)
@@ -336,16 +380,17 @@ def _notices(zone: str, day: date, stage: Stage, days_in: int, item: str):  # ty
         .join(Enrolment, (Enrolment.family_id == Pregnancy.family_id) & Enrolment.to_day.is_(None))
         .join(Arm, Arm.id == Enrolment.arm_id)
         .join(Study, Study.id == Arm.study_id)
-        .join(due, (due.zone == Caregiver.zone) & (due.local_day == local) & (due.at == Caregiver.fact_time))
-        .join(late, (late.zone == Caregiver.zone) & (late.local_day == local) & (late.at == Study.quiet_from))
+        .join(due, (due.zone == ZONE) & (due.local_day == DAY) & (due.at == Caregiver.fact_time))
+        .join(late, (late.zone == ZONE) & (late.local_day == DAY) & (late.at == Study.quiet_from))
         .join(ContentItem, (ContentItem.key == item) & (ContentItem.locale == Caregiver.locale))
         .where(
-            PregnancyStage.stage == stage, PregnancyStage.first_day == day - timedelta(days=days_in),
-            Caregiver.zone == zone, Caregiver.messaging == Messaging.ACTIVE, Caregiver.starts_at <= due.instant,
+            PregnancyStage.stage == stage, PregnancyStage.first_day == BEGAN, Caregiver.zone == ZONE,
+            Caregiver.messaging == Messaging.ACTIVE, Caregiver.starts_at <= due.instant,
             Pregnancy.status != PregnancyStatus.LOST, Pregnancy.hold.is_(None), Arm.gets_facts | Arm.gets_prompts,
             exists().where(Address.caregiver_id == Caregiver.id, Address.closed_at.is_(None), ~Address.shared),
         )
     )  # fmt: skip
+    return insert_in(dialect, Delivery).from_select(NOTICE_COLUMNS, rows, include_defaults=False)
 
 
 def complete_enrolments(session: Session, day: date) -> int:
@@ -390,6 +435,47 @@ def unplan(session: Session, caregiver_ids: Sequence[int], now: datetime) -> Non
             ),
         )
     )
+
+
+def repoint(session: Session, programme: str) -> int:
+    """Give what is planned and has not left the item that the calendar has for its day now; return how many changed.
+
+    So a withdrawn text is not sent, and the one that stands in for it is.
+    """
+    there = (
+        select(ContentCalendar.item_id)
+        .join(Caregiver, Caregiver.locale == ContentCalendar.locale)
+        .where(
+            Caregiver.id == Delivery.caregiver_id, ContentCalendar.programme == programme,
+            ContentCalendar.stage == Delivery.stage, ContentCalendar.age_day == Delivery.age_day,
+            ContentCalendar.kind == cast(Delivery.kind, String),
+        )
+        .correlate(Delivery)
+        .scalar_subquery()
+    )  # fmt: skip
+    follows = (
+        select(Caregiver.id)
+        .join(Enrolment, (Enrolment.family_id == Caregiver.family_id) & Enrolment.to_day.is_(None))
+        .join(Arm, Arm.id == Enrolment.arm_id)
+        .join(Study, Study.id == Arm.study_id)
+        .where(Study.programme == programme)
+    )
+    changed = (
+        update(Delivery)
+        .where(
+            Delivery.status == DeliveryStatus.PLANNED, Delivery.occasion.is_(None), Delivery.attempts == 0,
+            Delivery.caregiver_id.in_(follows), Delivery.item_id.is_distinct_from(there),
+        )
+        .values(item_id=there)
+    )  # fmt: skip
+    connection = session.connection()
+    return connection.execute(changed, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def planned_days(session: Session, days: Collection[date]) -> set[tuple[str, date]]:
+    """Return which of some days are planned, and in which zones."""
+    query = select(PlannedDay.zone, PlannedDay.local_day).where(PlannedDay.local_day.in_(days))
+    return {(zone, day) for zone, day in session.execute(query)}
 
 
 def is_planned(session: Session, zone: str, local_day: date) -> bool:
