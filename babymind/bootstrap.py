@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine
 
+from babymind.channels.mail import SmtpMail
 from babymind.channels.twilio import TwilioAccount, TwilioChannel
 from babymind.clock import utc_now
 from babymind.config import Settings
@@ -60,8 +61,15 @@ def build(settings: Settings, *, content: Path | None = None, need_schema: bool 
         senders=ThreadPoolExecutor(settings.send_threads, thread_name_prefix="send"),
         send_threads=settings.send_threads,
         provider_answers=settings.provider_answers,
+        alerts=_alerts(settings),
         stopping=threading.Event(),
     )
+
+
+def _alerts(settings: Settings) -> SmtpMail | None:
+    if settings.smtp_url is None or settings.alert_email is None:
+        return None
+    return SmtpMail(settings.smtp_url, to=settings.alert_email)
 
 
 def _require_schema(database: Engine) -> None:

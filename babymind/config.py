@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     engine: Literal["inline", "dbos"] = "inline"
     send_threads: int = Field(default=8, ge=1, le=64)
     trusted_proxies: int = Field(default=0, ge=0, le=5)  # in front of us, each adding to X-Forwarded-For
+    smtp_url: str | None = Field(default=None, repr=False)  # where alerts go out, with alert_email
+    alert_email: str | None = None  # who is written to when something does not add up
     log_format: Literal["json", "console"] = "json"
 
     @field_validator("data_keys", mode="before")
@@ -73,6 +75,10 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}TWILIO_API_BASE_URL must be the simulator's address with the channel simulator"
             )
+        if bool(self.smtp_url) != bool(self.alert_email):
+            raise ValueError(f"{PREFIX}SMTP_URL and {PREFIX}ALERT_EMAIL go together; set both or neither")
+        if self.smtp_url and urlsplit(self.smtp_url).scheme not in ("smtp", "smtps"):
+            raise ValueError(f"{PREFIX}SMTP_URL must be such as smtps://user:password@mail.example.org")
         if self.engine == "dbos":
             raise ValueError(f"{PREFIX}ENGINE dbos is not built yet; set it to inline")
         return self

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine as DatabaseEngine
 
 from babymind.channels.base import Channel
+from babymind.channels.mail import Mail
 from babymind.engine.base import Engine
 from babymind.library.bank import Library
 from babymind.media.base import MediaStore
@@ -28,5 +29,6 @@ class Context:
     library: Library
     senders: Executor  # the threads that talk to the provider, each with its own connection
     send_threads: int
+    alerts: Mail | None = None  # to the people who run it
     provider_answers: bool  # the provider itself answers STOP, START and HELP
     stopping: threading.Event = field(default_factory=threading.Event)

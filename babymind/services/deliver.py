@@ -131,10 +131,10 @@ class _Run:
         if size <= 0 or self.ctx.stopping.is_set():
             self.more = False
             return
-        ready, ended, self.held_back = claim(self.ctx, lease=self.lease, size=size, busy=self.busy)
+        ready, ended, seen, self.held_back = claim(self.ctx, lease=self.lease, size=size, busy=self.busy)
         self.outcomes += ended
         taken = len(ready) + ended.total()
-        self.more = taken > 0
+        self.more = taken > 0 and seen >= size  # fewer than asked for: nothing more is due
         if self.left is not None:
             self.left -= taken
         self.under_way += len(ready)
@@ -182,7 +182,7 @@ class _Run:
 
 def claim(
     ctx: Context, *, lease: str, size: int, busy: Set[int] = frozenset()
-) -> tuple[list[Ready], Counter[DeliveryStatus], bool]:
+) -> tuple[list[Ready], Counter[DeliveryStatus], int, bool]:
     """Take due deliveries for sending, and end or put off those that may not go.
 
     Args:
@@ -192,7 +192,8 @@ def claim(
         busy: Caregivers whose deliveries are left for later; of any other caregiver only the first is taken.
 
     Returns:
-        What to send, what was ended by its new status, and whether something was left for later.
+        What to send, what was ended by its new status, how many were looked at, and whether something was left
+        for later.
 
     Consent, pause, loss, quiet hours and window are read inside this transaction: a STOP that was committed
     before it always wins.
@@ -226,7 +227,7 @@ def claim(
             session, [one.claim for one in ready], lease=lease, now=now,
             ends_at=now + timedelta(seconds=LEASE_SECONDS),
         )  # fmt: skip
-    return ready, Counter(ending.status for ending in endings), held_back
+    return ready, Counter(ending.status for ending in endings), len(candidates), held_back
 
 
 def judge(candidate: Candidate, now: datetime) -> Verdict:

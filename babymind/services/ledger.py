@@ -11,6 +11,7 @@ import structlog
 from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus, Reason
 from babymind.domain.schedule import instant_of, local_day
+from babymind.errors import ChannelError
 from babymind.services.context import Context
 from babymind.store import ledger, tasks
 from babymind.store import plan as planning
@@ -73,9 +74,12 @@ def of_day(ctx: Context, day: date, *, zone: str | None = None) -> Ledger:
 
 
 def check(ctx: Context) -> bool:
-    """Compare today and yesterday, wherever those are; a mismatch becomes a log line and a task, once a day."""
+    """Compare today and yesterday, wherever those are; what does not add up becomes a log line, a task and a mail.
+
+    Each line of each day is told of once, however often this runs.
+    """
     today = utc_now().date()
-    fine = True
+    fine, wrong = True, list[str]()
     for day in (today - timedelta(days=1), today, today + timedelta(days=1)):  # the day after has begun in the east
         for line in of_day(ctx, day).lines:
             if line.ok:
@@ -83,11 +87,24 @@ def check(ctx: Context) -> bool:
             fine = False
             log.error("the ledger does not add up", day=day.isoformat(), study=line.study, zone=line.zone,
                       expected=line.expected, missing=line.missing, stuck=line.stuck)  # fmt: skip
-            with ctx.sessions.begin() as session:
-                tasks.ask(session, TaskKind.LEDGER, f"ledger:{day}:{line.study}:{line.zone}", now=utc_now(),
-                          day=day.isoformat(), study=line.study, zone=line.zone, missing=line.missing,
-                          stuck=line.stuck)  # fmt: skip
+            wrong += _ask_a_person(ctx, day, line)
+    if wrong and ctx.alerts:
+        text = "\n".join([*wrong, "", "See the page Ledger, or: babymind ledger --day DAY"])
+        try:
+            ctx.alerts.send("BabyMind: the ledger does not add up", text)
+        except ChannelError as error:  # the log line and the task are there all the same
+            log.exception("an alert could not be mailed", why=str(error))
     return fine
+
+
+def _ask_a_person(ctx: Context, day: date, line: LedgerLine) -> list[str]:
+    with ctx.sessions.begin() as session:
+        new = tasks.ask(
+            session, TaskKind.LEDGER, f"ledger:{day}:{line.study}:{line.zone}", now=utc_now(), day=day.isoformat(),
+            study=line.study, zone=line.zone, missing=line.missing, stuck=line.stuck,
+        )  # fmt: skip
+    told = f"{day}, study {line.study}, {line.zone}: {line.missing} missing, {line.stuck} still open"
+    return [told] if new else []
 
 
 def _begins(zones: Sequence[str], day: date, now: datetime) -> dict[str, datetime]:

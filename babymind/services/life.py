@@ -86,7 +86,7 @@ def tell_birth(ctx: Context, study_code: str, *, born_on: date, gestation_days: 
     change = change_by(actor)
     with ctx.sessions.begin() as session:
         family = locked(session, study_code)
-        pregnancy = chosen(family, pregnancy_id, {PregnancyStatus.EXPECTED}, "is not born yet")
+        pregnancy = chosen(family, pregnancy_id, {PregnancyStatus.EXPECTED}, "is still to be born")
         birth(ctx, session, pregnancy, change, born_on=born_on, gestation_days=gestation_days)
         said = describe(pregnancy.dates, today_of(family, change.now))
     ctx.engine.hint(Work.DELIVER)
@@ -123,7 +123,7 @@ def _set_dates(pregnancy: Pregnancy, known: Dates) -> None:
 
 
 def _congratulate(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change) -> None:
-    if pregnancy.hold or pregnancy.status is PregnancyStatus.LOST:
+    if pregnancy.hold or pregnancy.status is PregnancyStatus.LOST or not takes_part(pregnancy.family):
         return
     early = pregnancy.dates.birth is not None and pregnancy.dates.birth.preterm
     names = [ctx.vault.open_optional(one.name_sealed) for one in living(pregnancy)]
@@ -139,6 +139,13 @@ def _congratulate(ctx: Context, session: Session, pregnancy: Pregnancy, change: 
             ctx, session, caregiver, change.now, kind=Kind.ANSWER if told_it else Kind.NOTICE,
             occasion=f"birth:{pregnancy.id}:{caregiver.id}", text=text, pregnancy_id=pregnancy.id,
         )  # fmt: skip
+
+
+def takes_part(family: Family) -> bool:
+    """Tell whether a family is in a study now, in an arm that gets messages."""
+    return any(
+        one.to_day is None and (one.arm.gets_facts or one.arm.gets_prompts) for one in family.enrolments
+    )
 
 
 def send_notice(ctx: Context, session: Session, caregiver: Caregiver, now: datetime, *, kind: Kind, occasion: str,
@@ -176,6 +183,8 @@ def correct_dates(ctx: Context, study_code: str, *, due_on: date | None = None, 
         if pregnancy.status is PregnancyStatus.EXPECTED and (born_on or gestation_days):
             raise ConflictError("This baby is not born yet; record the birth instead of correcting its date.")
         _set_dates(pregnancy, _corrected(pregnancy, due_on, born_on, gestation_days, today_of(family, change.now)))
+        # A question that has not left was about the day that was wrong.
+        deliveries.cancel_notices(session, pregnancy.id, of_the_day_only=True)
         replan_family(session, family, change.now)
         given = {"due_on": due_on, "born_on": born_on, "gestation": gestation_days and weeks(gestation_days)}
         record(session, family, change, "dates", pregnancy_id=pregnancy.id,
@@ -232,7 +241,9 @@ def tell_loss(ctx: Context, study_code: str, *, reason: LossReason = LossReason.
     change = change_by(actor)
     with ctx.sessions.begin() as session:
         family = locked(session, study_code)
-        pregnancy = chosen(family, pregnancy_id, {PregnancyStatus.EXPECTED, PregnancyStatus.BORN}, "can be recorded")
+        pregnancy = chosen(
+            family, pregnancy_id, {PregnancyStatus.EXPECTED, PregnancyStatus.BORN}, "is without a loss on record"
+        )
         loss(ctx, session, pregnancy, change, reason=reason, babies=babies)
     ctx.engine.hint(Work.DELIVER)
 
@@ -254,8 +265,9 @@ def loss(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change, *
         pregnancy.status = PregnancyStatus.LOST
     hold_everything(session, family, change.now)
     if survivors or any(one.hold is Hold.AFTER_LOSS for one in family.pregnancies):
-        tasks.ask(session, TaskKind.TALK_AFTER_LOSS, f"after-loss:{pregnancy.id}:{len(gone)}", now=change.now,
-                  family_id=family.id, pregnancy_id=pregnancy.id)  # fmt: skip
+        lost = len(pregnancy.infants) - len(living(pregnancy))
+        tasks.ask(session, TaskKind.TALK_AFTER_LOSS, f"after-loss:{pregnancy.id}:{lost}:{change.now.date()}",
+                  now=change.now, family_id=family.id, pregnancy_id=pregnancy.id)  # fmt: skip
     _condole(ctx, session, family, change, pregnancy)
     record(session, family, change, "loss", pregnancy_id=pregnancy.id, babies=sorted(gone), reason=reason.value)
 
@@ -284,7 +296,8 @@ def _condole(ctx: Context, session: Session, family: Family, change: Change, pre
                             today=local_day(change.now, ZoneInfo(caregiver.zone)))  # fmt: skip
         send_notice(
             ctx, session, caregiver, change.now, kind=Kind.CONDOLENCE,
-            occasion=f"condolence:{pregnancy.id}:{caregiver.id}", text=text, pregnancy_id=pregnancy.id,
+            occasion=f"condolence:{pregnancy.id}:{caregiver.id}:{int(change.now.timestamp())}", text=text,
+            pregnancy_id=pregnancy.id,
         )  # fmt: skip
 
 
@@ -307,14 +320,21 @@ def undo_loss(ctx: Context, study_code: str, *, because: str, confirmations: int
         family = locked(session, study_code)
         pregnancy = chosen(family, pregnancy_id, set(PregnancyStatus), "has a loss to undo", lost=True)
         status = PregnancyStatus.BORN if pregnancy.born_on else PregnancyStatus.EXPECTED
+        # Of twins who died at different times only the loss told last is undone.
+        told = families.last_loss(session, pregnancy)
         for infant in pregnancy.infants:
-            infant.status, infant.loss_reason = status, None
+            if infant.position in told:
+                infant.status, infant.loss_reason = status, None
         pregnancy.status = status
-        for one in family.pregnancies:
-            if one.hold is Hold.AFTER_LOSS:
-                one.hold = None
+        deliveries.cancel_planned(
+            session, [one.id for one in family.caregivers], Reason.REPLANNED, kinds=[Kind.CONDOLENCE]
+        )
+        if all(len(living(one)) == len(one.infants) for one in family.pregnancies):
+            for one in family.pregnancies:
+                if one.hold is Hold.AFTER_LOSS:
+                    one.hold = None
         replan_family(session, family, change.now)
-        record(session, family, change, "loss_undone", pregnancy_id=pregnancy.id, because=why)
+        record(session, family, change, "loss_undone", pregnancy_id=pregnancy.id, babies=sorted(told), because=why)
     ctx.engine.hint(Work.DELIVER)
 
 

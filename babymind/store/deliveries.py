@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import (
+    BindParameter,
     ForeignKey,
     Index,
+    Integer,
     String,
     bindparam,
     case,
@@ -23,7 +26,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from babymind.domain.age import Stage
 from babymind.domain.delivery import PRIORITY, RANK, SLOTS, DeliveryStatus, Hold, Kind, Reason
-from babymind.store.base import Base, insert_new
+from babymind.store.base import Base, UtcDateTime, insert_new
 from babymind.store.content import ContentItem, ContentVersion
 from babymind.store.families import Address, Caregiver, ChannelName, Infant, Pregnancy, PregnancyStatus
 from babymind.store.studies import Arm, Enrolment, EnrolmentStatus, Study
@@ -143,37 +146,55 @@ def due_for_claim(session: Session, now: datetime, limit: int, *,
     """
     ids: list[int] = []
     for priority in sorted(set(PRIORITY.values())):
-        query = (
-            select(Delivery.id)
-            .where(Delivery.status == DeliveryStatus.PLANNED, Delivery.priority == priority, Delivery.due_at <= now)
-            .order_by(Delivery.due_at)
-            .limit(limit - len(ids))
-            .with_for_update(skip_locked=True)
-        )
-        if unheard and priority != PRIORITY[Kind.ANSWER]:
-            query = query.where(
-                Delivery.caregiver_id.not_in(select(Caregiver.id).where(Caregiver.family_id.in_(unheard)))
-            )
-        ids.extend(session.scalars(query))
+        query = _due(priority, bool(unheard) and priority != PRIORITY[Kind.ANSWER])
+        ids.extend(session.scalars(query, {"now": now, "most": limit - len(ids), "unheard": list(unheard)}))
         if len(ids) >= limit:
             break
-    return _candidates(session, ids, now) if ids else []
+    if not ids:
+        return []
+    return [
+        Candidate(delivery, caregiver, study, enrolment is EnrolmentStatus.ACTIVE, lost is PregnancyStatus.LOST,
+                  hold, older, sealed, template, version_id)
+        for delivery, caregiver, study, enrolment, lost, hold, older, sealed, template, version_id
+        in session.execute(_candidates(), {"ids": ids, "now": now})
+    ]  # fmt: skip
 
 
-def _candidates(session: Session, ids: Sequence[int], now: datetime) -> list[Candidate]:
+# These are run every few seconds; each is made once.
+NOW = bindparam("now", type_=UtcDateTime())
+IDS: BindParameter[int] = bindparam("ids", expanding=True)
+
+
+@cache
+def _due(priority: int, some_unheard: bool):  # type: ignore[no-untyped-def]  # one column
+    query = (
+        select(Delivery.id)
+        .where(Delivery.status == DeliveryStatus.PLANNED, Delivery.priority == priority, Delivery.due_at <= NOW)
+        .order_by(Delivery.due_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+    if not some_unheard:
+        return query
+    whose = select(Caregiver.id).where(Caregiver.family_id.in_(bindparam("unheard", expanding=True)))
+    return query.where(Delivery.caregiver_id.not_in(whose))
+
+
+@cache
+def _candidates():  # type: ignore[no-untyped-def]  # ten columns
     address = (
         select(Address.caregiver_id, func.min(Address.id).label("address_id"))
         .where(Address.closed_at.is_(None), Address.channel == ChannelName.SMS, ~Address.shared)
-        .where(Address.caregiver_id.in_(select(Delivery.caregiver_id).where(Delivery.id.in_(ids))))
+        .where(Address.caregiver_id.in_(select(Delivery.caregiver_id).where(Delivery.id.in_(IDS))))
         .group_by(Address.caregiver_id)
         .subquery()
     )
     newer = aliased(Delivery, name="newer")
     superseded = Delivery.kind.in_(SLOTS) & exists().where(
         newer.caregiver_id == Delivery.caregiver_id, newer.pregnancy_id == Delivery.pregnancy_id,
-        newer.due_at > Delivery.due_at, newer.due_at <= now, newer.kind.in_(SLOTS), newer.status.not_in(UNSENT),
+        newer.due_at > Delivery.due_at, newer.due_at <= NOW, newer.kind.in_(SLOTS), newer.status.not_in(UNSENT),
     )  # fmt: skip
-    query = (
+    return (
         select(Delivery, Caregiver, Study, Enrolment.status, Pregnancy.status, Pregnancy.hold, superseded,
                Address.value_sealed, ContentVersion.text, ContentVersion.id)
         .join(Caregiver, Caregiver.id == Delivery.caregiver_id)
@@ -185,15 +206,9 @@ def _candidates(session: Session, ids: Sequence[int], now: datetime) -> list[Can
         .outerjoin(Address, Address.id == address.c.address_id)
         .outerjoin(ContentItem, (ContentItem.id == Delivery.item_id) & ContentItem.withdrawn_at.is_(None))
         .outerjoin(ContentVersion, (ContentVersion.item_id == ContentItem.id) & ContentVersion.current)
-        .where(Delivery.id.in_(ids))
+        .where(Delivery.id.in_(IDS))
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
     )  # fmt: skip
-    return [
-        Candidate(delivery, caregiver, study, enrolment is EnrolmentStatus.ACTIVE, lost is PregnancyStatus.LOST,
-                  hold, older, sealed, template, version_id)
-        for delivery, caregiver, study, enrolment, lost, hold, older, sealed, template, version_id
-        in session.execute(query)
-    ]  # fmt: skip
 
 
 def infant_names_sealed(session: Session, pregnancy_ids: Iterable[int]) -> dict[int, list[str | None]]:
@@ -357,14 +372,19 @@ def cancel_planned(session: Session, caregiver_ids: Iterable[int], reason: Reaso
     return len(session.scalars(query).all())
 
 
-def cancel_notices(session: Session, pregnancy_id: int) -> None:
-    """Take back the questions about a pregnancy that have not left yet."""
+def cancel_notices(session: Session, pregnancy_id: int, *, of_the_day_only: bool = False) -> None:
+    """Take back our own notices about a pregnancy that have not left yet.
+
+    With ``of_the_day_only`` just those that a day of the age made due, and not the congratulations.
+    """
+    of_a_day = [Delivery.item_id.is_not(None)] if of_the_day_only else []
     session.execute(
         update(Delivery)
         .where(
             Delivery.pregnancy_id == pregnancy_id,
             Delivery.kind == Kind.NOTICE,
             Delivery.status == DeliveryStatus.PLANNED,
+            *of_a_day,
         )
         .values(status=DeliveryStatus.CANCELLED, reason=Reason.REPLANNED)
     )

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 from babymind.domain.age import Birth, Dates, Span, Stage
 from babymind.domain.delivery import Hold, Messaging
 from babymind.store.base import CLUSTERED, Base
+from babymind.store.staff import AuditEvent
 from babymind.store.studies import Arm, Enrolment, Study
 
 
@@ -241,9 +242,20 @@ def lock_family(session: Session, study_code: str) -> Family | None:
 
 
 def lock_family_of(session: Session, caregiver_id: int) -> Family:
-    """Return the family of a caregiver for changing it; see `lock_family`."""
+    """Return the family of a caregiver for changing it; see `lock_family`.
+
+    Its pregnancies are read after the lock was had, even if this session had read them before: a loss that was
+    told meanwhile is seen.
+    """
     mine = select(Caregiver.family_id).where(Caregiver.id == caregiver_id).scalar_subquery()
-    return session.scalars(select(Family).where(Family.id == mine).with_for_update()).one()
+    session.scalars(select(Family.id).where(Family.id == mine).with_for_update()).one()
+    now = (
+        select(Family)
+        .where(Family.id == mine)
+        .options(selectinload(Family.pregnancies).selectinload(Pregnancy.infants))
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(now).one()
 
 
 def bereaved(family: Family) -> bool:
@@ -252,6 +264,22 @@ def bereaved(family: Family) -> bool:
         pregnancy.hold is Hold.AFTER_LOSS or any(one.status is PregnancyStatus.LOST for one in pregnancy.infants)
         for pregnancy in family.pregnancies
     )
+
+
+def last_loss(session: Session, pregnancy: Pregnancy) -> frozenset[int]:
+    """Return the positions of the babies of whom the last loss of a pregnancy told; all the lost, if none says."""
+    lost = frozenset(one.position for one in pregnancy.infants if one.status is PregnancyStatus.LOST)
+    told = (
+        select(AuditEvent.details)
+        .where(AuditEvent.subject == "family", AuditEvent.subject_id == pregnancy.family_id,
+               AuditEvent.action == "loss")
+        .order_by(AuditEvent.id.desc())
+    )  # fmt: skip
+    for details in session.scalars(told):
+        babies = details.get("babies")
+        if details.get("pregnancy_id") == pregnancy.id and isinstance(babies, list) and lost & set(babies):
+            return lost & frozenset(babies)
+    return lost
 
 
 def caregiver_at(session: Session, channel: ChannelName, look_up: str) -> Caregiver | None:

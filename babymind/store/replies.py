@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
 from sqlalchemy import (
     ColumnElement,
@@ -162,6 +163,11 @@ def next_untriaged(session: Session) -> Reply | None:
 
 def families_unheard(session: Session) -> list[int]:
     """Return the families of whom something has come that nobody and nothing has looked at yet."""
+    return list(session.scalars(_unheard()))
+
+
+@cache
+def _unheard():  # type: ignore[no-untyped-def]  # one column
     # Spelt out, so that the partial indexes serve.
     new: ColumnElement[str] = literal_column(f"'{InboundStatus.NEW.value}'")
     untriaged: ColumnElement[str] = literal_column(f"'{ReplyStatus.NEW.value}'")
@@ -172,7 +178,7 @@ def families_unheard(session: Session) -> list[int]:
         .where(Inbound.status == new)
     )
     looked_at = select(Caregiver.family_id).join(Reply).where(Reply.status == untriaged)
-    return list(session.scalars(raw.union(looked_at)))
+    return raw.union(looked_at)
 
 
 def update_media(session: Session, media_id: int, changes: Mapping[str, object]) -> None:
