@@ -41,7 +41,7 @@ def locked(session: Session, caregiver_id: int) -> Caregiver:
 
 def stop(session: Session, caregiver: Caregiver, change: Change) -> None:
     """Stop every message to a caregiver, and to whoever shares the phone; what was planned is cancelled."""
-    sharing = families.sharing_with(session, caregiver.id)
+    sharing = [one for one in families.sharing_with(session, caregiver.id) if one.messaging is not Messaging.LEFT]
     for one in sharing:
         if families.set_messaging(session, one.id, Messaging.STOPPED, change.now):
             _consent(session, one, change, given=False, words="STOP")
@@ -55,10 +55,12 @@ def start(session: Session, caregiver: Caregiver, change: Change, *, words: str 
     changed = [one for one in sharing if families.set_messaging(session, one.id, Messaging.ACTIVE, change.now)]
     if not changed:
         return False
+    bereaved = families.bereaved(caregiver.family)
     for one in changed:
         session.refresh(one)
         _consent(session, one, change, given=True, words=words)
-        deliveries.revive(session, one.id, change.now, reasons=[Reason.STOPPED])
+        if not bereaved:  # a comment that waited may be from before anybody knew
+            deliveries.revive(session, one.id, change.now, reasons=[Reason.STOPPED])
     replan_family(session, caregiver.family, change.now)
     record(session, caregiver.family, change, "start", caregiver_id=caregiver.id)
     return True
@@ -102,7 +104,7 @@ def pause(session: Session, caregiver: Caregiver, change: Change, *, days: int |
         raise InvalidInputError(f"A pause lasts 1 to {LONGEST_PAUSE_DAYS} days, or until it is ended; not {days}.")
     today = local_day(change.now, ZoneInfo(caregiver.zone))
     until = None if days is None else today + timedelta(days=days)
-    if caregiver.messaging is not Messaging.STOPPED and caregiver.messaging is not Messaging.LEFT:
+    if caregiver.messaging in (Messaging.ACTIVE, Messaging.PAUSED):
         families.set_messaging(session, caregiver.id, Messaging.PAUSED, change.now, until=until)
         session.refresh(caregiver)
         deliveries.cancel_planned(session, [caregiver.id], Reason.PAUSED, kinds=(*SLOTS, Kind.NOTICE))
@@ -127,7 +129,7 @@ def pause_by_staff(ctx: Context, caregiver_id: int, *, days: int | None, actor: 
     """Pause a caregiver's messages for them."""
     with ctx.sessions.begin() as session:
         caregiver = locked(session, caregiver_id)
-        if caregiver.messaging in (Messaging.STOPPED, Messaging.LEFT):
+        if caregiver.messaging not in (Messaging.ACTIVE, Messaging.PAUSED):
             raise ConflictError("This caregiver gets no messages, so there is nothing to pause.")
         return pause(session, caregiver, change_by(actor), days=days)
 
@@ -172,12 +174,12 @@ def _move_slots(session: Session, caregiver: Caregiver, study: Study | None, now
     for row in deliveries.open_slots(session, caregiver.id, now):
         at = caregiver.fact_time if row.kind is Kind.FACT else caregiver.prompt_time
         due_at = instant_of(row.local_day, at, zone)
-        if due_at > now:
-            row.due_at = due_at
-        elif row.local_day < today and row.status is DeliveryStatus.PLANNED:
-            row.status, row.reason = DeliveryStatus.CANCELLED, Reason.REPLANNED
         if study is not None:
             row.window_ends_at = instant_of(row.local_day, study.quiet_from, zone)
+        if due_at > now:
+            row.due_at = due_at
+        elif row.status is DeliveryStatus.PLANNED and (row.local_day < today or row.due_at >= row.window_ends_at):
+            row.status, row.reason = DeliveryStatus.CANCELLED, Reason.REPLANNED
     session.flush()
 
 
@@ -227,6 +229,15 @@ def change_number(ctx: Context, caregiver_id: int, phone: str, *, actor: str) ->
                 if holder.id == caregiver_id
                 else f"The number ending in {number[-2:]} is another caregiver's; change that one first."
             )
+        others = [
+            one
+            for one in families.sharing_with(session, caregiver_id)
+            if one.id != caregiver_id and all(address.shared for address in _open(one.addresses))
+        ]
+        moving = others if any(not address.shared for address in _open(caregiver.addresses)) else []
+        for one in moving:  # it is their phone too
+            _close_addresses(session, one, change.now, ClosedWhy.CHANGED)
+            one.addresses.append(new_address(ctx, number, change.now, shared=True))
         _close_addresses(session, caregiver, change.now, ClosedWhy.CHANGED)
         caregiver.addresses.append(new_address(ctx, number, change.now))
         replan_family(session, caregiver.family, change.now)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from babymind.domain.delivery import Reason
+from babymind.domain.schedule import require_decent
 from babymind.engine.base import Work
 from babymind.errors import ConflictError, NotFoundError
 from babymind.services.context import Context
@@ -44,10 +45,16 @@ def move(ctx: Context, study_code: str, *, study: str, arm: str | None = None, a
             raise NotFoundError(f"The study '{study}' has no arm '{arm}'.")
         if arms[0].id == enrolment.arm_id:
             raise ConflictError("The family is in that arm of that study already.")
-        today = max(today_of(family, change.now), enrolment.from_day)
-        enrolment.status, enrolment.ended_why, enrolment.to_day = EnrolmentStatus.WITHDRAWN, EndedWhy.MOVED, today
-        session.flush()
-        family.enrolments.append(Enrolment(arm=arms[0], from_day=today + timedelta(days=1)))
+        for caregiver in family.caregivers:
+            for at in (caregiver.fact_time, caregiver.prompt_time):
+                require_decent(at, target.quiet)  # it would be too late, day by day
+        today = today_of(family, change.now)
+        if enrolment.from_day > today:  # moved today already, and that was not meant
+            enrolment.arm = arms[0]
+        else:
+            enrolment.status, enrolment.ended_why, enrolment.to_day = EnrolmentStatus.WITHDRAWN, EndedWhy.MOVED, today
+            session.flush()
+            family.enrolments.append(Enrolment(arm=arms[0], from_day=today + timedelta(days=1)))
         replan_family(session, family, change.now)
         record(session, family, change, "move", study=study, arm=arms[0].slug)
     ctx.engine.hint(Work.DELIVER)

@@ -18,6 +18,7 @@ from babymind.services.enrol import check_babies, new_pregnancy, require_open
 from babymind.services.plan import replan_family
 from babymind.services.texts import message_text
 from babymind.store import deliveries, families, tasks
+from babymind.store import plan as planning
 from babymind.store.families import Caregiver, Family, LossReason, Pregnancy, PregnancyStatus
 from babymind.store.staff import audit
 from babymind.store.tasks import TaskKind
@@ -106,6 +107,7 @@ def birth(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change, 
     _set_dates(pregnancy, known)
     replan_family(session, family, change.now)
     deliveries.cancel_notices(session, pregnancy.id)  # "has your baby arrived?" needs no answer any more
+    planning.drop_questions(session, pregnancy.id, change.now, because="The birth was told.")
     _congratulate(ctx, session, pregnancy, change)
     if known.birth and known.birth.preterm and gestation_days is None:
         tasks.ask(session, TaskKind.CHECK_GESTATION, f"gestation:{pregnancy.id}", now=change.now,
@@ -143,9 +145,7 @@ def _congratulate(ctx: Context, session: Session, pregnancy: Pregnancy, change: 
 
 def takes_part(family: Family) -> bool:
     """Tell whether a family is in a study now, in an arm that gets messages."""
-    return any(
-        one.to_day is None and (one.arm.gets_facts or one.arm.gets_prompts) for one in family.enrolments
-    )
+    return any(one.to_day is None and (one.arm.gets_facts or one.arm.gets_prompts) for one in family.enrolments)
 
 
 def send_notice(ctx: Context, session: Session, caregiver: Caregiver, now: datetime, *, kind: Kind, occasion: str,
@@ -264,6 +264,7 @@ def loss(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change, *
     if not survivors:
         pregnancy.status = PregnancyStatus.LOST
     hold_everything(session, family, change.now)
+    planning.drop_questions(session, pregnancy.id, change.now, because="A loss was told.")
     if survivors or any(one.hold is Hold.AFTER_LOSS for one in family.pregnancies):
         lost = len(pregnancy.infants) - len(living(pregnancy))
         tasks.ask(session, TaskKind.TALK_AFTER_LOSS, f"after-loss:{pregnancy.id}:{lost}:{change.now.date()}",

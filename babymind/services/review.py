@@ -16,7 +16,7 @@ from babymind.domain.wording import babies_called
 from babymind.errors import ConflictError, NotFoundError
 from babymind.services.context import Context
 from babymind.store import replies, reviews
-from babymind.store.families import Caregiver, Pregnancy
+from babymind.store.families import Caregiver, Pregnancy, PregnancyStatus, bereaved
 from babymind.store.replies import MediaStatus, Reply
 from babymind.store.reviews import Review, ReviewOutcome
 from babymind.store.staff import audit
@@ -45,13 +45,14 @@ class ReplyView:
     role: str | None
     study_code: str | None
     babies: str = field(repr=False)
-    ages: Sequence[str]  # one for each pregnancy
+    ages: Sequence[str]  # one for each pregnancy, but none of a baby who died
     text: str = field(repr=False)
     prompt: str | None = field(repr=False)
     pictures: Sequence[Picture]
     keyword: Keyword | None
     status: ReplyStatus
     stopped: bool
+    bereaved: bool  # the family has told us of a loss
     zone: str  # where the caregiver is; UTC for a number that we do not know
 
 
@@ -146,7 +147,9 @@ def _view(ctx: Context, reply: Reply) -> ReplyView:
         role=caregiver.role.value.replace("_", " ") if caregiver else None,
         study_code=family.study_code if family else None,
         babies="; ".join(_babies(ctx, pregnancy) for pregnancy in pregnancies),
-        ages=[_age(pregnancy, caregiver) for pregnancy in pregnancies] if caregiver else [],
+        ages=[_age(one, caregiver) for one in pregnancies if one.status is not PregnancyStatus.LOST]
+        if caregiver
+        else [],
         text=ctx.vault.open(reply.text_sealed),
         prompt=ctx.vault.open_optional(prompt.text_sealed) if prompt else None,
         pictures=[
@@ -160,6 +163,7 @@ def _view(ctx: Context, reply: Reply) -> ReplyView:
         keyword=reply.keyword,
         status=reply.status,
         stopped=caregiver is not None and caregiver.messaging is Messaging.STOPPED,
+        bereaved=family is not None and bereaved(family),
         zone=caregiver.zone if caregiver else "UTC",
     )  # fmt: skip
 

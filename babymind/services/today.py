@@ -7,7 +7,7 @@ from datetime import date
 from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus, Kind, Reason
 from babymind.services.context import Context
-from babymind.store import deliveries, replies
+from babymind.store import deliveries, replies, tasks
 from babymind.store.families import count_families
 
 
@@ -27,7 +27,8 @@ class Overview:
 
     day: date
     waiting: int  # replies
-    families: int
+    tasks: int  # that are still to be done
+    families: int  # without those that have told us of a loss
     days: Sequence[DayCount]
 
 
@@ -36,6 +37,7 @@ def overview(ctx: Context) -> Overview:
     day = utc_now().date()
     with ctx.readers.begin() as session:
         waiting = replies.queue(session, waiting_only=True, after=None, size=1).waiting
+        to_do = tasks.count_open(session)
         families = count_families(session)
         counts = deliveries.counts_on(session, day)
     days = [
@@ -44,4 +46,4 @@ def overview(ctx: Context) -> Overview:
             counts.items(), key=lambda entry: (list(Kind).index(entry[0][0]), -entry[1])
         )
     ]
-    return Overview(day=day, waiting=waiting, families=families, days=days)
+    return Overview(day=day, waiting=waiting, tasks=to_do, families=families, days=days)

@@ -59,6 +59,8 @@ class Delivery(Base):
               sqlite_where=text("provider_ref IS NOT NULL"), postgresql_where=text("provider_ref IS NOT NULL")),
         Index("ix_delivery_skipped", "local_day", "kind", "caregiver_id", "reason",
               sqlite_where=text("status = 'skipped'"), postgresql_where=text("status = 'skipped'")),
+        Index("ix_delivery_unknown", "id",
+              sqlite_where=text("status = 'unknown'"), postgresql_where=text("status = 'unknown'")),
         Index("ix_delivery_caregiver", "caregiver_id", "due_at"),
         Index("ix_delivery_notice", "pregnancy_id", sqlite_where=text("kind = 'notice'"),
               postgresql_where=text("kind = 'notice'")),
@@ -549,3 +551,19 @@ def items_sent(session: Session, caregiver_id: int, pregnancy_id: int) -> dict[i
         .group_by(Delivery.item_id)
     )  # fmt: skip
     return {item_id: day for item_id, day in session.execute(query) if item_id is not None}
+
+
+def overdue(session: Session, now: datetime) -> tuple[int, datetime | None]:
+    """Return how many deliveries are due and have not been looked at, and since when the oldest is."""
+    priorities = sorted(set(PRIORITY.values()))  # all of them, so that the index on priority and time serves
+    query = select(func.count(), func.min(Delivery.due_at)).where(
+        Delivery.status == DeliveryStatus.PLANNED, Delivery.priority.in_(priorities), Delivery.due_at <= now
+    )
+    count, oldest = session.execute(query).one()
+    return count, oldest
+
+
+def count_unknown(session: Session) -> int:
+    """Return of how many deliveries nobody can say yet whether they went."""
+    query = select(func.count()).where(Delivery.status == DeliveryStatus.UNKNOWN)
+    return session.scalar(query) or 0

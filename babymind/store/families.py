@@ -357,8 +357,11 @@ def recent_families(session: Session, *, study_slug: str | None = None, limit: i
 
 
 def count_families(session: Session) -> int:
-    """Return how many families there are."""
-    return session.scalar(select(func.count()).select_from(Family)) or 0
+    """Return how many families there are, without those that have told us of a loss; see `bereaved`."""
+    told = (Pregnancy.hold == Hold.AFTER_LOSS) | (Infant.status == PregnancyStatus.LOST)
+    grieving = select(func.count(Pregnancy.family_id.distinct())).outerjoin(Pregnancy.infants).where(told)
+    every = select(func.count()).select_from(Family)
+    return (session.scalar(every) or 0) - (session.scalar(grieving) or 0)
 
 
 def study_of(session: Session, family_id: int) -> Study | None:

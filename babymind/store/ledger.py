@@ -61,14 +61,16 @@ def count(session: Session, day: date, now: datetime, begins: Mapping[str, datet
             line = of(study, zone)
             line.expected += expected
             line.missing += 0 if zone in pending else missing
-    for study, zone, status, reason, number, stuck in session.execute(_written(day, now)):
+    for study, zone, status, reason, number, stuck in session.execute(_written(day, now, begins)):
         line = of(study, zone)
         line.outcomes[status, reason] = number
         line.stuck += stuck
     return sorted(counts.values(), key=lambda line: (line.study, line.zone))
 
 
-def _written(day: date, now: datetime) -> Select[str, str, DeliveryStatus, Reason | None, int, Any]:
+def _written(
+    day: date, now: datetime, zones: Collection[str]
+) -> Select[str, str, DeliveryStatus, Reason | None, int, Any]:
     stuck = Delivery.status.in_(OPEN) & (Delivery.window_ends_at < now)
     return (
         select(Study.slug, Caregiver.zone, Delivery.status, Delivery.reason, func.count(),
@@ -78,7 +80,8 @@ def _written(day: date, now: datetime) -> Select[str, str, DeliveryStatus, Reaso
         .join(Enrolment, (Enrolment.family_id == Caregiver.family_id) & _enrolled(day))
         .join(Arm, Arm.id == Enrolment.arm_id)
         .join(Study, Study.id == Arm.study_id)
-        .where(Delivery.local_day == day, Delivery.kind.in_(SLOTS), Delivery.occasion.is_(None))
+        .where(Delivery.local_day == day, Delivery.kind.in_(SLOTS), Delivery.occasion.is_(None),
+               Caregiver.zone.in_(zones))
         .group_by(Study.slug, Caregiver.zone, Delivery.status, Delivery.reason)
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
-from babymind.domain.age import Stage
+from babymind.domain.age import PROGRAMME_LAST_DAY, Stage
 from babymind.domain.delivery import PRIORITY, DeliveryStatus, Hold, Kind, Messaging, Reason
 from babymind.store import tasks
 from babymind.store.base import CLUSTERED, Base, insert_in, insert_new
@@ -53,6 +53,7 @@ TURNING_POINTS = (  # stage, days into it, which message
     (Stage.OVERDUE, 17, "arrived"),
     (Stage.COMPLETED, 0, "programme-end"),
 )
+DAYS_BEFORE = {Stage.OVERDUE: 0, Stage.COMPLETED: PROGRAMME_LAST_DAY + 1}  # day number on the stage's first day
 
 
 class PlannedDay(Base):
@@ -337,28 +338,50 @@ def turning_points(session: Session, zone: str, day: date, now: datetime) -> int
     written = 0
     connection, dialect = session.connection(), session.get_bind().dialect.name
     for stage, days_in, item in TURNING_POINTS:
-        values = {"zone": zone, "day": day, "began": day - timedelta(days=days_in)}
+        began = day - timedelta(days=days_in)
+        values = {"zone": zone, "day": day, "began": began, "zero": began.toordinal() - DAYS_BEFORE[stage]}
         rows = _notices(dialect, stage, days_in, item)
         written += connection.execute(rows, values, execution_options={"preserve_rowcount": True}).rowcount
     since = {"zone": zone, "day": day, "began": day - timedelta(days=LOOK_BACK_DAYS)}
-    for pregnancy_id, family_id in connection.execute(_just_held(), since).all():
-        tasks.ask(session, tasks.TaskKind.ASK_ABOUT_BIRTH, f"birth:{pregnancy_id}", now=now, family_id=family_id,
-                  pregnancy_id=pregnancy_id)  # fmt: skip
+    for pregnancy_id, family_id, due_on in connection.execute(_just_held(), since).all():
+        tasks.ask(session, tasks.TaskKind.ASK_ABOUT_BIRTH, f"{_about_birth(pregnancy_id)}{due_on}", now=now,
+                  family_id=family_id, pregnancy_id=pregnancy_id)  # fmt: skip
     return written
 
 
+def drop_questions(session: Session, pregnancy_id: int, now: datetime, *, because: str) -> None:
+    """Close what a person was to ask about a birth: it was told meanwhile, or must not be asked any more."""
+    task = tasks.Task
+    session.execute(
+        update(task)
+        .where(
+            or_(task.occasion.startswith(_about_birth(pregnancy_id)), task.occasion == f"gestation:{pregnancy_id}"),
+            task.kind.in_([tasks.TaskKind.ASK_ABOUT_BIRTH, tasks.TaskKind.CHECK_GESTATION]),
+            task.done_at.is_(None),
+        )
+        .values(done_at=now, done_by="system", outcome=because)
+    )
+
+
+def _about_birth(pregnancy_id: int) -> str:
+    return f"birth:{pregnancy_id}:"
+
+
 BEGAN = bindparam("began", type_=DATE)
+ZERO = bindparam("zero", type_=Integer)
 
 
 @cache
-def _just_held():  # type: ignore[no-untyped-def]  # two columns
+def _just_held():  # type: ignore[no-untyped-def]  # three columns
     return (
-        select(Pregnancy.id, Pregnancy.family_id)
+        select(Pregnancy.id, Pregnancy.family_id, Pregnancy.due_on)
         .join(PregnancyStage, PregnancyStage.pregnancy_id == Pregnancy.id)
         .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
+        .join(Enrolment, (Enrolment.family_id == Pregnancy.family_id) & Enrolment.to_day.is_(None))
         .where(
             Caregiver.zone == ZONE, PregnancyStage.stage == Stage.HELD, PregnancyStage.first_day <= DAY,
             PregnancyStage.first_day > BEGAN, Pregnancy.status == PregnancyStatus.EXPECTED,
+            Pregnancy.hold.is_(None),  # nobody asks a family that may have told of a loss
         )
         .distinct()
     )  # fmt: skip
@@ -368,6 +391,16 @@ def _just_held():  # type: ignore[no-untyped-def]  # two columns
 def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
     due, late = aliased(Moment, name="due"), aliased(Moment, name="late")
     columns = Delivery.__table__.c
+    sibling, goes_on = aliased(Pregnancy, name="sibling"), aliased(PregnancyStage, name="goes_on")
+    still_so = (
+        ~exists().where(  # the end is told when nothing more comes about any child
+            sibling.family_id == Pregnancy.family_id, sibling.id != Pregnancy.id,
+            sibling.status != PregnancyStatus.LOST, goes_on.pregnancy_id == sibling.id, goes_on.first_day <= DAY,
+            goes_on.last_day >= DAY, goes_on.stage != Stage.COMPLETED,
+        )
+        if stage is Stage.COMPLETED
+        else Pregnancy.status == PregnancyStatus.EXPECTED  # who is born late was overdue once too
+    )  # fmt: skip
     rows = (
         select(
             Caregiver.id, Pregnancy.id, literal(Kind.NOTICE, columns.kind.type),
@@ -385,6 +418,8 @@ def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
         .join(ContentItem, (ContentItem.key == item) & (ContentItem.locale == Caregiver.locale))
         .where(
             PregnancyStage.stage == stage, PregnancyStage.first_day == BEGAN, Caregiver.zone == ZONE,
+            PregnancyStage.zero_ordinal == ZERO,  # not a later piece, cut where a sibling's stage changes
+            still_so,
             Caregiver.messaging == Messaging.ACTIVE, Caregiver.starts_at <= due.instant,
             Pregnancy.status != PregnancyStatus.LOST, Pregnancy.hold.is_(None), Arm.gets_facts | Arm.gets_prompts,
             exists().where(Address.caregiver_id == Caregiver.id, Address.closed_at.is_(None), ~Address.shared),
@@ -397,6 +432,7 @@ def complete_enrolments(session: Session, day: date) -> int:
     """End the enrolment of families whose every programme ended a week ago or more."""
     under_way = exists().where(
         Pregnancy.family_id == Enrolment.family_id, PregnancyStage.pregnancy_id == Pregnancy.id,
+        Pregnancy.status != PregnancyStatus.LOST,
         PregnancyStage.stage != Stage.COMPLETED, PregnancyStage.last_day > day - timedelta(days=LOOK_BACK_DAYS),
     )  # fmt: skip
     over = (

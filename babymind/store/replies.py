@@ -273,3 +273,8 @@ def diary(session: Session, caregiver_ids: Iterable[int], limit: int) -> Sequenc
         .limit(limit)
     )
     return session.scalars(query).all()
+
+
+def count_waiting(session: Session) -> int:
+    """Return how many replies wait for a person."""
+    return session.scalar(select(func.count()).where(Reply.status == ReplyStatus.WAITING)) or 0

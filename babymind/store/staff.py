@@ -1,5 +1,6 @@
 """The app team's accounts and roles, and the record of who did what."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -77,3 +78,23 @@ def audit(session: Session, *, at: datetime, actor: str, action: str, subject: s
 def staff_by_email(session: Session, email: str) -> Staff | None:
     """Return an account, or None."""
     return session.scalars(select(Staff).filter_by(email=email)).one_or_none()
+
+
+def names_of(session: Session, staff_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of some accounts."""
+    return {row.id: row.name for row in session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(staff_ids)))}
+
+
+def family_events(
+    session: Session, family_id: int, caregiver_ids: Collection[int], limit: int
+) -> Sequence[AuditEvent]:
+    """Return what was done about a family and its caregivers, newest first; who only looked is left out."""
+    about_family = (AuditEvent.subject == "family") & (AuditEvent.subject_id == family_id)
+    about_caregiver = (AuditEvent.subject == "caregiver") & AuditEvent.subject_id.in_(caregiver_ids)
+    query = (
+        select(AuditEvent)
+        .where(about_family | about_caregiver, AuditEvent.action != "view")
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    return session.scalars(query).all()

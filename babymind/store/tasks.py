@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, Index, String, func, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from babymind.store.base import Base, insert_new
 from babymind.store.families import Family
@@ -54,12 +54,19 @@ def ask(session: Session, kind: TaskKind, occasion: str, *, now: datetime, famil
 
 def open_tasks(session: Session, limit: int = 200) -> Sequence[Task]:
     """Return what is still to be done, oldest first."""
-    return session.scalars(select(Task).where(Task.done_at.is_(None)).order_by(Task.id).limit(limit)).all()
+    waiting = select(Task).where(Task.done_at.is_(None)).order_by(Task.id).limit(limit)
+    return session.scalars(waiting.options(joinedload(Task.family))).all()
 
 
 def count_open(session: Session) -> int:
     """Return how many tasks are still to be done."""
     return session.scalar(select(func.count()).select_from(Task).where(Task.done_at.is_(None))) or 0
+
+
+def count_by_kind(session: Session) -> dict[TaskKind, int]:
+    """Return how many tasks of each kind are still to be done."""
+    query = select(Task.kind, func.count()).where(Task.done_at.is_(None)).group_by(Task.kind)
+    return dict(session.execute(query).all())
 
 
 def finish(session: Session, task_id: int, *, now: datetime, by: str, outcome: str) -> bool:

@@ -347,6 +347,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("status = 'skipped'"),
         )
         batch_op.create_index(
+            "ix_delivery_unknown",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("status = 'unknown'"),
+            postgresql_where=sa.text("status = 'unknown'"),
+        )
+        batch_op.create_index(
             "uq_delivery_occasion",
             ["occasion"],
             unique=True,
@@ -624,6 +631,11 @@ def downgrade() -> None:
             "uq_delivery_occasion",
             sqlite_where=sa.text("occasion IS NOT NULL"),
             postgresql_where=sa.text("occasion IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_delivery_unknown",
+            sqlite_where=sa.text("status = 'unknown'"),
+            postgresql_where=sa.text("status = 'unknown'"),
         )
         batch_op.drop_index(
             "ix_delivery_skipped",

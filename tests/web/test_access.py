@@ -22,6 +22,7 @@ ROUTES: dict[tuple[str, str], object] = {
     ("/", "GET"): EVERYBODY,
     ("/healthz", "GET"): EVERYBODY,
     ("/readyz", "GET"): EVERYBODY,
+    ("/metrics", "GET"): EVERYBODY,
     ("/static/<path:filename>", "GET"): EVERYBODY,
     ("/bootstrap/static/<path:filename>", "GET"): EVERYBODY,
     ("/staff/login", "GET"): EVERYBODY,
