@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import content, delivering, planning, webhooks
+from bench import content, delivering, million, planning, simulating, webhooks
 from bench.figures import Figure
 
 PARTS = {
@@ -13,6 +13,8 @@ PARTS = {
     "webhooks": webhooks.measure,
     "delivering": delivering.measure,
     "content": content.measure,
+    "million": million.measure,
+    "simulating": simulating.measure,
 }
 RESULTS = Path("var/bench.json")
 

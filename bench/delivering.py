@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from sqlalchemy import update
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
@@ -14,7 +15,8 @@ from babymind.channels.twilio import TwilioAccount, TwilioChannel
 from babymind.clock import clock_at
 from babymind.domain.delivery import DeliveryStatus
 from babymind.services import deliver, plan
-from bench.figures import Figure, alternately
+from babymind.store.studies import Arm
+from bench.figures import ROUNDS, Figure, alternately
 from bench.parts import DATABASES, add_families, analyse, databases, installation
 from bench.webhooks import ACCOUNT, TOKEN
 
@@ -30,7 +32,8 @@ def measure() -> list[Figure]:
 
 
 def _measure(kind: str) -> Figure:
-    provider = subprocess.Popen([sys.executable, "-m", "bench.served", "provider"], stdout=subprocess.PIPE, text=True)
+    provider = subprocess.Popen([sys.executable, "-m", "bench.served", "provider"], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True)  # fmt: skip
     assert provider.stdout
     base = f"http://127.0.0.1:{provider.stdout.readline().strip()}"
     account = TwilioAccount(account_sid=ACCOUNT, auth_token=TOKEN, public_url="http://127.0.0.1:9",
@@ -40,7 +43,9 @@ def _measure(kind: str) -> Figure:
             databases(kind) as (url, folder),
             installation(url, folder, channel=TwilioChannel(account), threads=THREADS) as ctx,
         ):
-            add_families(ctx, MESSAGES * 3, MORNING)
+            with ctx.sessions.begin() as session:  # facts only: late in the day a prompt would take their place
+                session.execute(update(Arm).values(gets_prompts=False))
+            add_families(ctx, MESSAGES * ROUNDS, MORNING)
             with clock_at(MORNING):
                 plan.plan_due(ctx)
             analyse(ctx.database)

@@ -148,6 +148,13 @@ def takes_part(family: Family) -> bool:
     return any(one.to_day is None and (one.arm.gets_facts or one.arm.gets_prompts) for one in family.enrolments)
 
 
+def goes_on(family: Family) -> bool:
+    """Tell whether anything is sent to a family now, as far as its study and its babies go."""
+    return takes_part(family) and any(
+        one.status is not PregnancyStatus.LOST and one.hold is None for one in family.pregnancies
+    )
+
+
 def send_notice(ctx: Context, session: Session, caregiver: Caregiver, now: datetime, *, kind: Kind, occasion: str,
                 text: str, pregnancy_id: int | None = None) -> None:  # fmt: skip
     """Add one of our own messages, at a decent hour unless it answers what was just sent."""

@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
-from babymind.domain.delivery import Kind
+from babymind.domain.delivery import Hold, Kind, Messaging
 from babymind.domain.reply import Keyword, ReplyStatus
 from babymind.domain.schedule import local_day
 from babymind.domain.words import Steering, read_steering
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 ANSWER_HOURS = 1  # a direct answer that is later than this answers nothing
 Answer = tuple[str, dict[str, str]]  # which message, and its values
+STOPPED: Answer = ("stop", {})
+# Their answers speak of messages to come.
+OF_MESSAGES = frozenset({Keyword.START, Keyword.PAUSE, Keyword.RESUME, Keyword.TIME, Keyword.BORN})
 
 
 def triage_new(ctx: Context) -> int:
@@ -40,6 +44,10 @@ def triage_new(ctx: Context) -> int:
             try:
                 with session.begin_nested():
                     reply.status = _look(ctx, session, reply, utc_now())
+            except (
+                OperationalError
+            ):  # the database was busy: the reply stays new, and its family unheard, till next time
+                raise
             except Exception:  # whatever it was: a person reads it
                 log.exception("a reply could not be triaged", reply_id=reply.id)
                 reply.status = ReplyStatus.WAITING
@@ -63,6 +71,8 @@ def _look(ctx: Context, session: Session, reply: Reply, now: datetime) -> ReplyS
     except BabyMindError as error:  # it cannot be done as it was asked: a person looks
         log.info("a keyword could not be carried out", reply_id=reply.id, keyword=steering.keyword, why=error.code)
         answer, status = None, ReplyStatus.WAITING
+    if answer and steering.keyword in OF_MESSAGES and not life.goes_on(caregiver.family):
+        answer, status = None, ReplyStatus.WAITING  # nothing that these answers promise would come: a person writes
     if answer and not reply.provider_answered:
         _answer(ctx, session, reply, caregiver, answer, now)
     return status
@@ -78,7 +88,7 @@ def _steering(ctx: Context, reply: Reply, caregiver: Caregiver) -> Steering:
 
 def _stop(_ctx: Context, session: Session, caregiver: Caregiver, _steering: Steering, change: Change) -> Answer:
     caregivers.stop(session, caregiver, change)
-    return "stop", {}
+    return STOPPED
 
 
 def _start(_ctx: Context, session: Session, caregiver: Caregiver, _steering: Steering, change: Change) -> Answer:
@@ -91,11 +101,15 @@ def _help(*_: object) -> Answer:
 
 
 def _pause(_ctx: Context, session: Session, caregiver: Caregiver, steering: Steering, change: Change) -> Answer:
+    if caregiver.messaging is Messaging.STOPPED:
+        return STOPPED
     until = caregivers.pause(session, caregiver, change, days=steering.pause_days)
     return ("pause-until", {"until": _day(until)}) if until else ("pause", {})
 
 
 def _resume(_ctx: Context, session: Session, caregiver: Caregiver, _steering: Steering, change: Change) -> Answer:
+    if caregiver.messaging is Messaging.STOPPED:
+        return STOPPED  # which says that START brings them back
     caregivers.resume(session, caregiver, change)
     return "resume", {}
 
@@ -111,6 +125,8 @@ def _time(_ctx: Context, session: Session, caregiver: Caregiver, steering: Steer
             caregivers.set_times(session, caregiver, change, fact=fact, prompt=prompt)
     except InvalidInputError:
         return "time-quiet", {}
+    if caregiver.messaging is Messaging.STOPPED:
+        return STOPPED
     return "time-set", {"fact": f"{caregiver.fact_time:%H:%M}", "prompt": f"{caregiver.prompt_time:%H:%M}"}
 
 
@@ -121,9 +137,9 @@ def _nearer(minutes: int, caregiver: Caregiver) -> bool:
 
 
 def _born(ctx: Context, session: Session, caregiver: Caregiver, steering: Steering, change: Change) -> Answer | None:
+    pregnancy = life.chosen(caregiver.family, None, {PregnancyStatus.EXPECTED}, "is still to be born")
     if steering.born_on is None:
         return "born", {}
-    pregnancy = life.chosen(caregiver.family, None, {PregnancyStatus.EXPECTED}, "is not born yet")
     life.birth(ctx, session, pregnancy, change, born_on=steering.born_on, gestation_days=steering.gestation_days)
     return None  # the congratulations are the answer
 
@@ -141,7 +157,11 @@ def _loss(ctx: Context, session: Session, caregiver: Caregiver, _steering: Steer
 
 def _hold_for_a_person(session: Session, caregiver: Caregiver, change: Change) -> None:
     """Let everything wait until a person has asked of whom a caregiver speaks."""
-    life.hold_everything(session, caregiver.family, change.now)
+    if any(
+        one.status is not PregnancyStatus.LOST and one.hold is not Hold.AFTER_LOSS
+        for one in caregiver.family.pregnancies
+    ):  # else it was told before: what is on its way now was written in the knowledge of it
+        life.hold_everything(session, caregiver.family, change.now)
     life.record(session, caregiver.family, change, "loss_told")
     _ask_about_loss(session, caregiver, change)
 

@@ -13,6 +13,7 @@ from babymind.store.staff import StaffRoleName
 
 ALL_STAFF = frozenset(StaffRoleName)
 TEAM = frozenset({StaffRoleName.REVIEWER, StaffRoleName.LEAD, StaffRoleName.ADMIN})  # may see names and replies
+LEADS = frozenset({StaffRoleName.LEAD, StaffRoleName.ADMIN})
 SIGNED_IN_SECONDS = 12 * 3600  # since the password was given, however busy somebody is
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])

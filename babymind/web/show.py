@@ -7,7 +7,8 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 
 from babymind.clock import utc_now
-from babymind.domain.delivery import DeliveryStatus, Messaging, Reason
+from babymind.domain.age import Stage
+from babymind.domain.delivery import DeliveryStatus, Hold, Messaging, Reason
 from babymind.web.access import ALL_STAFF, TEAM, may
 
 STATES = {
@@ -63,6 +64,69 @@ MESSAGING = {
     Messaging.NO_CONSENT: "has not agreed to messages",
     Messaging.LEFT: "has left the family",
 }
+HOLDS = {
+    Hold.AFTER_LOSS: "waits for a person after a loss",
+    Hold.IN_CARE: "the baby is in care",
+    Hold.ADOPTED: "the baby was adopted",
+    Hold.ILL: "the baby is seriously ill",
+    Hold.STAFF_HOLD: "the team decided so",
+}
+LOSSES = {
+    "miscarriage": "miscarriage",
+    "stillbirth": "the baby was stillborn",
+    "termination": "the pregnancy was ended",
+    "death": "the baby died after birth",
+    "not_said": "they did not say what happened",
+}
+CLOSED = {
+    "changed": "another number took its place",
+    "wrong_number": "it belongs to somebody else",
+    "left": "the caregiver left the family",
+    "refused": "the provider says that it cannot exist",
+}
+# What has to be done, and why, by the kind of a task.
+TASKS = {
+    "ask_about_birth": (
+        "Ask whether the baby has arrived",
+        "The due date is long past and nobody has told us of a birth. Nothing is sent, for we do not guess. Ask the "
+        "family gently, then record the birth or the loss, or correct the due date.",
+    ),
+    "check_gestation": (
+        "Ask how early the baby came",
+        "By the due date that we have, this was an early birth. The weeks of pregnancy at birth decide which messages "
+        "fit the baby. Ask the family, and correct the dates if ours are wrong.",
+    ),
+    "wrong_number": (
+        "Find the right number",
+        "Whoever has this number told us that it is not the caregiver's. Nothing goes to it any more. Ask the family "
+        "for the right one, then change it.",
+    ),
+    "talk_after_loss": (
+        "Speak with the family after a loss",
+        "Messages about a surviving twin, or another child, wait. Ask the family whether and when they want them again, "
+        "then end the hold; or leave it.",
+    ),
+    "confirm_loss": (
+        "Find out what a family has told us by text",
+        "A caregiver wrote of a loss, and everything has stopped. Read what they wrote and answer it. Then record the "
+        "loss with what they said, or undo it if it was a mistake.",
+    ),
+    "erase": (
+        "Erase what a family gave us",
+        "The family has withdrawn and wants everything erased. Whoever runs this service does it; say here when it is "
+        "done.",
+    ),
+    "ledger": (
+        "Find out why a day does not add up",
+        "What was due on this day and what became of it do not match. Whoever runs this service should look at once: "
+        "families may wait for messages.",
+    ),
+}
+AGES = {
+    Stage.WAITING: "before week 28",
+    Stage.HELD: "long past the due date",
+    Stage.COMPLETED: "after the programme",
+}
 GONE = frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.SENT, DeliveryStatus.DELIVERED, DeliveryStatus.READ})
 NOT_SENT = frozenset(
     {
@@ -79,8 +143,13 @@ def install(app: Flask) -> None:
     """Give the templates their words, and Bootstrap from this machine."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
-    app.jinja_env.filters.update(ago=ago, local=local, due=due, day=day, outcome=outcome, tone=tone)
-    app.jinja_env.globals.update(may=may, TEAM=TEAM, ALL_STAFF=ALL_STAFF, MESSAGING=MESSAGING, utc_now=utc_now)
+    app.jinja_env.filters.update(
+        ago=ago, local=local, moment=moment, due=due, clock=clock, day=day, outcome=outcome, tone=tone
+    )
+    app.jinja_env.globals.update(
+        may=may, TEAM=TEAM, ALL_STAFF=ALL_STAFF, MESSAGING=MESSAGING, LOSSES=LOSSES, HOLDS=HOLDS, CLOSED=CLOSED,
+        TASKS=TASKS, utc_now=utc_now,
+    )  # fmt: skip
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -99,6 +168,17 @@ def local(instant: datetime, zone: str) -> str:
     return f"{there:%a} {there.day} {there:%b}, {there:%H:%M}"
 
 
+def moment(instant: datetime, zone: str) -> str:
+    """Return an instant on the clock of a zone, with its year: ``Mon 23 Nov 2026, 15:00``."""
+    there = instant.astimezone(ZoneInfo(zone))
+    return f"{day(there.date())}, {there:%H:%M}"
+
+
+def clock(instant: datetime, zone: str) -> str:
+    """Return the time of day of an instant on the clock of a zone: ``15:00``."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
 def due(instant: datetime, zone: str, on: date) -> str:
     """Return when something is due on a day: ``17:00``; with the day where it was put off to another."""
     there = instant.astimezone(ZoneInfo(zone))
@@ -108,6 +188,17 @@ def due(instant: datetime, zone: str, on: date) -> str:
 def day(on: date, *, year: bool = True) -> str:
     """Return a day: ``Mon 23 Nov 2026``."""
     return f"{on:%a} {on.day} {on:%b}" + (f" {on.year}" if year else "")
+
+
+def age(stage: Stage, number: int) -> str:
+    """Return where a pregnancy stands on a day of the calendar: ``day 20``, ``4 days to go``."""
+    if stage in AGES:
+        return AGES[stage]
+    if stage is Stage.ANTENATAL:
+        return f"{_count(-number, 'day')} to go"
+    if stage is Stage.OVERDUE:
+        return f"{_count(number, 'day')} past the due date" if number else "due"
+    return f"day {number}" + (", born early" if stage is Stage.EARLY else "")
 
 
 def outcome(status: DeliveryStatus, reason: str | None = None) -> str:
