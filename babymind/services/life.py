@@ -116,6 +116,15 @@ def birth(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change, 
            gestation=None if known.birth is None else weeks(known.birth.gestation_days))  # fmt: skip
 
 
+def gestation_told(session: Session, pregnancy: Pregnancy, change: Change, gestation_days: int) -> None:
+    """Take the weeks of pregnancy at a birth that was told already; the day stays."""
+    family = pregnancy.family
+    _set_dates(pregnancy, dates(due_on=None, born_on=pregnancy.born_on, gestation_days=gestation_days,
+                                today=today_of(family, change.now)))  # fmt: skip
+    replan_family(session, family, change.now)
+    record(session, family, change, "dates", pregnancy_id=pregnancy.id, gestation=weeks(gestation_days))
+
+
 def _set_dates(pregnancy: Pregnancy, known: Dates) -> None:
     # Days of the age that were lived already may come again: then what was sent on them is not sent again.
     pregnancy.dates_changed = True
@@ -132,9 +141,11 @@ def _congratulate(ctx: Context, session: Session, pregnancy: Pregnancy, change: 
     for caregiver in pregnancy.family.caregivers:
         if caregiver.messaging is not Messaging.ACTIVE:
             continue
+        born_on = pregnancy.born_on or change.now.date()
         text = message_text(
             ctx, "birth-early" if early else "birth-congratulations", caregiver.locale,
             today=local_day(change.now, ZoneInfo(caregiver.zone)), babies=names,
+            **({"day": f"{born_on.day} {born_on:%B}"} if early else {}),
         )  # fmt: skip
         told_it = caregiver.id == change.caregiver_id
         send_notice(

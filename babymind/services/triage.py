@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
+from babymind.domain.age import weeks
 from babymind.domain.delivery import Hold, Kind, Messaging
 from babymind.domain.reply import Keyword, ReplyStatus
 from babymind.domain.schedule import local_day
@@ -137,6 +138,10 @@ def _nearer(minutes: int, caregiver: Caregiver) -> bool:
 
 
 def _born(ctx: Context, session: Session, caregiver: Caregiver, steering: Steering, change: Change) -> Answer | None:
+    told = [one for one in caregiver.family.pregnancies if one.born_on and one.born_on == steering.born_on]
+    if len(told) == 1 and steering.gestation_days is not None and told[0].status is PregnancyStatus.BORN:
+        life.gestation_told(session, told[0], change, steering.gestation_days)
+        return "weeks", {"weeks": weeks(steering.gestation_days)}
     pregnancy = life.chosen(caregiver.family, None, {PregnancyStatus.EXPECTED}, "is still to be born")
     if steering.born_on is None:
         return "born", {}
