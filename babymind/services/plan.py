@@ -17,12 +17,15 @@ from babymind.store import plan as planning
 from babymind.store.families import Family, PregnancyStatus
 from babymind.store.staff import audit
 
+LONGEST_CATCH_UP_DAYS = 62
 CHUNK_CAREGIVERS = 25_000  # a transaction each, so that no lock is held for long
 Planned = Counter[Reason | None]  # by reason for not sending; None is what will be sent
 
 
 def plan_due(ctx: Context, *, everything: bool = False, dry_run: bool = False) -> Planned:
-    """Plan today in every zone in which today is not planned yet.
+    """Plan today in every zone in which today is not planned yet, and before it the days that an outage left out.
+
+    What those days made due is too late and will be expired, but each slot has its row and its reason.
 
     Args:
         ctx: The installation.
@@ -31,13 +34,24 @@ def plan_due(ctx: Context, *, everything: bool = False, dry_run: bool = False) -
     """
     now = utc_now()
     with ctx.readers.begin() as session:
-        todays = {(zone, local_day(now, ZoneInfo(zone))) for zone in planning.zones(session)}
-        planned_already = planning.planned_days(session, {day for _, day in todays})
-    todo = sorted(todays if everything else todays - planned_already)
+        todays = {zone: local_day(now, ZoneInfo(zone)) for zone in planning.zones(session)}
+        latest = planning.latest_planned(session)
+    todo = [
+        (zone, day)
+        for zone, today in sorted(todays.items())
+        for day in _days_to_plan(today, latest.get(zone), everything=everything)
+    ]
     planned: Planned = Counter()
     for zone, today in todo:
         planned += plan_zone(ctx, zone, today, dry_run=dry_run)
     return planned
+
+
+def _days_to_plan(today: date, latest: date | None, *, everything: bool) -> list[date]:
+    if latest is None or latest >= today:
+        return [today] if everything or latest is None else []
+    missed = min((today - latest).days, LONGEST_CATCH_UP_DAYS)
+    return [today - timedelta(days=days) for days in reversed(range(missed))]
 
 
 def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> Planned:

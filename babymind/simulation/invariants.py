@@ -197,16 +197,8 @@ def _lived_days(world: World) -> Iterator[tuple[Home, Person, Expecting, date, d
                 zone = ZoneInfo(person.zone.now)
                 day = begin.astimezone(zone).date() + timedelta(days=1)
                 while (at := datetime.combine(day, time(21, 30), tzinfo=zone)) < world.ends_at:
-                    if not _unwitnessed(world, day, zone):
-                        yield home, person, pregnancy, day, at
+                    yield home, person, pregnancy, day, at
                     day += timedelta(days=1)
-
-
-def _unwitnessed(world: World, day: date, zone: ZoneInfo) -> bool:
-    """Tell whether nothing of ours ran on a whole local day: then nothing could be planned on it."""
-    first = datetime.combine(day, time(0), tzinfo=zone)
-    last = first + timedelta(hours=23)
-    return any(begins <= first and last <= ends for begins, ends in world.outages)
 
 
 def right_age(evidence: Evidence) -> Invariant:

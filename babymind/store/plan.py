@@ -1,7 +1,7 @@
 """Planning as one statement: every slot that a local day makes due in a zone, with its outcome or its reason."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -43,6 +43,7 @@ from babymind.store.families import Address, Caregiver, Pregnancy, PregnancyStag
 from babymind.store.studies import Arm, EndedWhy, Enrolment, EnrolmentStatus, Study
 
 MOMENTS_KEPT_DAYS = 7
+PLANNED_KEPT_DAYS = 90
 LOOK_BACK_DAYS = (
     7  # how long an end of the programme rests before the enrolment ends, and a held birth is asked about
 )
@@ -508,10 +509,10 @@ def repoint(session: Session, programme: str) -> int:
     return connection.execute(changed, execution_options={"preserve_rowcount": True}).rowcount
 
 
-def planned_days(session: Session, days: Collection[date]) -> set[tuple[str, date]]:
-    """Return which of some days are planned, and in which zones."""
-    query = select(PlannedDay.zone, PlannedDay.local_day).where(PlannedDay.local_day.in_(days))
-    return {(zone, day) for zone, day in session.execute(query)}
+def latest_planned(session: Session) -> dict[str, date]:
+    """Return the latest local day that is planned in each zone."""
+    query = select(PlannedDay.zone, func.max(PlannedDay.local_day)).group_by(PlannedDay.zone)
+    return dict(session.execute(query).all())
 
 
 def is_planned(session: Session, zone: str, local_day: date) -> bool:
@@ -520,5 +521,7 @@ def is_planned(session: Session, zone: str, local_day: date) -> bool:
 
 
 def mark_planned(session: Session, zone: str, local_day: date, now: datetime) -> None:
-    """Remember that a zone's day has been planned."""
+    """Remember that a zone's day has been planned; what is long past is forgotten."""
+    past = local_day - timedelta(days=PLANNED_KEPT_DAYS)
+    session.execute(delete(PlannedDay).where(PlannedDay.zone == zone, PlannedDay.local_day < past))
     session.execute(insert_new(session, PlannedDay).values(zone=zone, local_day=local_day, planned_at=now))

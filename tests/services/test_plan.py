@@ -7,7 +7,7 @@ import pytest
 from freezegun import freeze_time
 
 from babymind.domain.delivery import DeliveryStatus, Messaging, Reason
-from babymind.services import plan
+from babymind.services import deliver, plan
 from babymind.services.context import Context
 from babymind.store.families import Address, Caregiver, Pregnancy, PregnancyStatus
 from babymind.store.plan import PlannedDay
@@ -132,3 +132,20 @@ def test_a_family_that_left_and_a_programme_that_is_over_get_no_rows(ctx: Contex
 
     assert plan_on(ctx, "2026-03-08T00:05Z") == {}
     assert len(daily(ctx)) == before
+
+
+def test_after_an_outage_of_days_each_missed_slot_has_its_row_and_its_reason(ctx: Context) -> None:
+    with freeze_time("2026-03-01T07:00Z"):
+        enrol_family(ctx)
+    plan_on(ctx, "2026-03-04T00:05Z")
+
+    plan_on(ctx, "2026-03-08T10:00Z")
+    with freeze_time("2026-03-08T10:00Z"):
+        deliver.deliver_due(ctx)
+
+    ended = {
+        day: {(row.status.value, row.reason) for row in daily(ctx) if row.local_day == date(2026, 3, day)}
+        for day in range(4, 9)
+    }
+    late = {("expired", Reason.TOO_LATE)}
+    assert ended == {4: late, 5: late, 6: late, 7: late, 8: {("accepted", None), ("planned", None)}}
