@@ -86,6 +86,8 @@ TABLES = (
         Column("enrolment", "State of the enrolment", "string", lambda r: r.enrolment.value),
         Column("role", "Who the caregiver is to the infant", "string", lambda r: r.role.value),
         Column("locale", "Language of the messages", "string", lambda r: r.locale),
+        Column("research_consent", "Whether the caregiver agreed to research use of the log, by their latest answer",
+               "boolean", lambda r: bool(r.research_consent)),
         Column("messaging", "Whether the caregiver is written to now", "string", lambda r: r.messaging.value),
         Column("entry_stage", "Stage on study day 0", "string", lambda r: _entry(r)[0]),
         Column("entry_age_day", "Age day on study day 0; before birth, days to (negative) or past the due date",

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from babymind.store.content import ContentItem, ContentVersion
 from babymind.store.deliveries import Delivery
-from babymind.store.families import Caregiver, Family, Infant, Pregnancy
+from babymind.store.families import Caregiver, Consent, ConsentKind, Family, Infant, Pregnancy
 from babymind.store.replies import Reply
 from babymind.store.reviews import Comment
 from babymind.store.studies import Arm, Enrolment, Study
@@ -40,10 +40,19 @@ def participants(session: Session, study: str) -> Iterator[Row[Any]]:
         .group_by(Pregnancy.family_id)
         .subquery()
     )
+    agreed = (
+        select(Consent.given)
+        .where(Consent.caregiver_id == Caregiver.id, Consent.kind == ConsentKind.RESEARCH)
+        .order_by(Consent.id.desc())
+        .limit(1)
+        .correlate(Caregiver)
+        .scalar_subquery()
+    )
     babies = select(func.count(Infant.id)).where(Infant.pregnancy_id == Pregnancy.id).scalar_subquery()
     query = (
         select(_MEMBERS.c.study_code, _MEMBERS.c.place, _MEMBERS.c.arm, _MEMBERS.c.enrolment, _MEMBERS.c.from_day,
-               Caregiver.role, Caregiver.locale, Caregiver.messaging, Pregnancy.due_on, Pregnancy.born_on,
+               Caregiver.role, Caregiver.locale, Caregiver.messaging, agreed.label("research_consent"),
+               Pregnancy.due_on, Pregnancy.born_on,
                Pregnancy.gestation_days, Pregnancy.status, babies.label("babies"))
         .join(Caregiver, Caregiver.id == _MEMBERS.c.caregiver_id)
         .join(first, first.c.family_id == _MEMBERS.c.family_id)
