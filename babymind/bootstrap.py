@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine as Database
+from sqlalchemy import make_url
 
 from babymind.channels.mail import SmtpMail
 from babymind.channels.twilio import TwilioAccount, TwilioChannel
 from babymind.clock import utc_now
 from babymind.config import Settings
+from babymind.engine.base import Engine
 from babymind.engine.inline import InlineEngine
 from babymind.errors import ConfigurationError
 from babymind.library.bank import Library
@@ -55,7 +57,7 @@ def build(settings: Settings, *, content: Path | None = None, need_schema: bool 
                 simulated=settings.channel == "simulator",
             )
         ),
-        engine=InlineEngine(),
+        engine=_engine(settings),
         media=ObjectMediaStore(settings.media_url),
         library=Library.load(content or default_root(), utc_now().date()),
         senders=ThreadPoolExecutor(settings.send_threads, thread_name_prefix="send"),
@@ -66,13 +68,39 @@ def build(settings: Settings, *, content: Path | None = None, need_schema: bool 
     )
 
 
+def _engine(settings: Settings) -> Engine:
+    if settings.engine == "inline":
+        return InlineEngine()
+    try:
+        from babymind.engine.dbos import DbosEngine  # an extra that few installations need
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"BABYMIND_ENGINE dbos needs the extra 'scale' ({missing.name} is missing); "
+            "install it with: pip install 'babymind[scale]'"
+        ) from None
+    return DbosEngine(_hints_url(settings.database_url))
+
+
+def _hints_url(database_url: str) -> str:
+    """Return where hints are kept: in the same PostgreSQL, or beside an SQLite file, which has but one lock."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "postgresql":
+        url = url.update_query_dict({"connect_timeout": "3"} | dict(url.query))
+    elif url.database in (None, "", ":memory:"):
+        raise ConfigurationError("BABYMIND_ENGINE dbos needs a database that other processes can open; name a file.")
+    else:
+        file = Path(str(url.database))
+        url = url.set(database=str(file.with_name(f"{file.stem}-hints{file.suffix}")))
+    return url.render_as_string(hide_password=False)
+
+
 def _alerts(settings: Settings) -> SmtpMail | None:
     if settings.smtp_url is None or settings.alert_email is None:
         return None
     return SmtpMail(settings.smtp_url, to=settings.alert_email)
 
 
-def _require_schema(database: Engine) -> None:
+def _require_schema(database: Database) -> None:
     try:
         at, needed = schema.current(database), schema.head()
     except Exception as error:

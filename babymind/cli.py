@@ -1,13 +1,12 @@
 """The ``babymind`` command. An entry point: it reads what was typed, calls a step, and says what came of it."""
 
 import contextlib
-import json
 import secrets
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +18,8 @@ from sqlalchemy import Engine
 from babymind import demo as demonstration
 from babymind.app import create_app
 from babymind.bootstrap import build, set_up_logging
+from babymind.cli_families import arm_command, families_group
+from babymind.cli_parts import Day, at_option, installation, json_option, show
 from babymind.cli_simulate import simulate_command
 from babymind.clock import clock_at, utc_now
 from babymind.config import Settings
@@ -26,46 +27,11 @@ from babymind.domain.age import parse_gestation
 from babymind.errors import BabyMindError, InvalidInputError
 from babymind.library.commands import content_group
 from babymind.services import accounts, calendar, content, deliver, enrol, export, ledger, plan
-from babymind.services.context import Context
 from babymind.store import schema
 from babymind.store.base import make_engine
 from babymind.web.auth import hash_password
 from babymind.web.server import serve_forever
 from babymind.worker import Worker
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document for a program.")
-
-
-class Day(click.ParamType[date]):
-    """A calendar day, year first so that no country reads it differently."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read ``2026-03-08``."""
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"'{value}' is not a date; write year-month-day such as 2026-03-08.", param, ctx)
-
-
-class Instant(click.ParamType[datetime]):
-    """A moment with its zone."""
-
-    name = "instant"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read ``2026-03-08T09:00:00Z``."""
-        try:
-            instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"'{value}' is not a moment; write it such as 2026-03-08T09:00:00Z.", param, ctx)
-        if instant.tzinfo is None:
-            self.fail(f"'{value}' has no zone; add Z for UTC, such as 2026-03-08T09:00:00Z.", param, ctx)
-        return instant.astimezone(UTC)
-
-
-at_option = click.option("--at", type=Instant(), help="Run as if it were this moment, such as 2026-03-08T09:00:00Z.")
 
 
 class SectionedGroup(click.Group):
@@ -97,24 +63,7 @@ def cli() -> None:
 
 cli.add_command(content_group)
 cli.add_command(simulate_command)
-
-
-@contextlib.contextmanager
-def installation(**options: Any) -> Iterator[Context]:
-    """Open the installation of the settings, and close it."""
-    settings = Settings.read()
-    set_up_logging(settings.log_format)
-    ctx = build(settings, **options)
-    try:
-        yield ctx
-    finally:
-        ctx.senders.shutdown(wait=True)
-        ctx.database.dispose()
-
-
-def show(document: object, text: str, *, as_json: bool) -> None:
-    """Print what came of a command, for a program or for a person."""
-    click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
+cli.add_command(families_group)
 
 
 @cli.command("demo")
@@ -254,6 +203,9 @@ def content_load_command(as_json: bool) -> None:
 @cli.group("study")
 def study_group() -> None:
     """Studies."""
+
+
+study_group.add_command(arm_command)
 
 
 @study_group.command("add")

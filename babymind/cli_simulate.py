@@ -25,7 +25,7 @@ ALL = "all"
 @click.option("--families", type=click.IntRange(1, 20_000), default=100, show_default=True)
 @click.option("--days", type=click.IntRange(1, 1000), default=60, show_default=True)
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same year.")
-@click.option("--faults", "names", multiple=True, type=click.Choice([*FaultName, ALL]),
+@click.option("--faults", "names", multiple=True, type=click.Choice([*(one.value for one in FaultName), ALL]),
               help="What goes wrong; may be given several times.")  # fmt: skip
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Write the days as an SVG file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document for a program.")

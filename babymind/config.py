@@ -79,8 +79,6 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}SMTP_URL and {PREFIX}ALERT_EMAIL go together; set both or neither")
         if self.smtp_url and urlsplit(self.smtp_url).scheme not in ("smtp", "smtps"):
             raise ValueError(f"{PREFIX}SMTP_URL must be such as smtps://user:password@mail.example.org")
-        if self.engine == "dbos":
-            raise ValueError(f"{PREFIX}ENGINE dbos is not built yet; set it to inline")
         return self
 
     @classmethod

@@ -1,10 +1,13 @@
-"""What a channel is: it takes one message and says what became of it, or raises one of four errors."""
+"""What a channel is: it takes one message and says what became of it, or raises one of a few errors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from babymind.domain.delivery import DeliveryStatus
+
+SKEW = timedelta(minutes=5)  # the provider's clock and ours may differ by so much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,27 @@ class Receipt:
     told: str
     status: DeliveryStatus | None
     error_code: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """A message of which we do not know what became."""
+
+    delivery_id: int
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+    since: datetime  # when we began to hand it over for the first time
+    provider_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the provider has of it; ``status`` is None for a word that we do not know."""
+
+    provider_ref: str
+    status: DeliveryStatus | None
+    error_code: int | None
+    at: datetime  # when the provider took it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +77,47 @@ class Channel(Protocol):
             ChannelConfigurationError: Our account is set up wrongly.
             ChannelUnknownError: It may or may not have been taken.
             ChannelError: It was not taken and may be tried again.
+        """
+        ...
+
+    def look_up(self, message: Sought, taken: Collection[str] = ()) -> Found | None:
+        """Ask the provider whether it has a message, before anything is sent again.
+
+        Args:
+            message: What we tried to hand over. With a ``provider_ref`` that very message is asked for; without one
+                the provider's list is searched for the recipient and the exact text.
+            taken: The provider's ids that belong to other deliveries, so that of two texts that say the same each
+                finds its own.
+
+        Returns:
+            The message, of several that fit the earliest; None when it is not there: either it was never taken, or,
+            with a ``provider_ref``, it has been deleted since. A list may lag behind, by minutes and sometimes more:
+            ask more than once before believing that it was never taken.
+
+        Raises:
+            ChannelUnknownError: No clear answer; nothing follows from it.
+            ChannelThrottledError, ChannelConfigurationError, ChannelError: As for ``send``; nothing follows either.
+        """
+        ...
+
+    def status_of(self, provider_ref: str) -> Receipt:
+        """Ask where an accepted message stands: what its receipts would have told.
+
+        Raises:
+            NotFoundError: The provider has no such message.
+            ChannelError: As for ``look_up``.
+        """
+        ...
+
+    def inbound_since(self, since: datetime) -> Iterator[Mapping[str, str]]:
+        """Yield the messages that came to our numbers since an instant, and perhaps a few before it.
+
+        Each is a form as the message webhook posts it, with ``DateCreated`` (ISO 8601) beside the usual names, but
+        without ``OptOutType``, which no list tells; for each of our numbers the newest comes first. They are read
+        page by page while this is iterated.
+
+        Raises:
+            ChannelError: As for ``look_up``; while iterating.
         """
         ...
 

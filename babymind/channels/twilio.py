@@ -1,37 +1,40 @@
-"""The one adapter around the Twilio client: sending, signatures, webhooks and media. No other module knows Twilio."""
+"""The one adapter around the Twilio client: sending, asking, webhooks and media. No other module knows Twilio."""
 
+import contextlib
+import json
+import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
-from babymind.channels.base import InboundMessage, OutgoingMessage, Receipt
+from babymind.channels.base import SKEW, Found, InboundMessage, OutgoingMessage, Receipt, Sought
+from babymind.channels.bounded import bound
+from babymind.channels.codes import code, error_for
 from babymind.domain.delivery import DeliveryStatus
-from babymind.errors import (
-    ChannelConfigurationError,
-    ChannelError,
-    ChannelOptedOutError,
-    ChannelRefusedError,
-    ChannelThrottledError,
-    ChannelUnknownError,
-    MediaRefusedError,
-    NotFoundError,
-)
+from babymind.errors import ChannelError, ChannelUnknownError, MediaRefusedError, NotFoundError
 
-SEND_SECONDS = 20.0  # the client's own default is to wait for ever
-FETCH_SECONDS = (5, 20)
+ANSWER_SECONDS = 20.0  # for connecting, and again for the whole answer; the client's own default is to wait for ever
+FETCH_SECONDS = (5, 30)
 LONGEST_VALIDITY_SECONDS = 36_000  # Twilio's own maximum
-OPTED_OUT = 21610
-THROTTLED = frozenset({20429, 21611, 14107})
-# Twilio error codes by what they mean for us. Source: Twilio's error and warning dictionary.
-CONFIGURATION = frozenset({20003, 20005, 21408, 21603, 21606, 21703, 21704, 21705, 21212, 30002, 30034})
+PAGE = 100
+PAGES_TO_ONE = 20  # to one number within two days or so: a list that goes on for longer is no answer
+PAGES_NEWEST = 2  # where a message that was not sent yet, and so has no day, is looked for
+PAGES_INBOUND = 1000
+MOST_NUMBERS = 1000  # of one messaging service; Twilio allows fewer
+NO_SUCH_RESOURCE = 20404
+SERVICE_WITHOUT_NUMBERS = 21704
+TRIAL = "Sent from your Twilio trial account - "  # put before every text while the account is on trial
 TOLD = {
     "accepted": DeliveryStatus.ACCEPTED,
     "scheduled": DeliveryStatus.ACCEPTED,
@@ -46,6 +49,8 @@ TOLD = {
     "canceled": DeliveryStatus.FAILED,
 }
 MEDIA_PER_MESSAGE = 10
+_SILENT = logging.getLogger("babymind.twilio")  # the client's own would write addresses, with numbers in them
+_SILENT.disabled = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +71,10 @@ class TwilioChannel:
 
     provider = "twilio"
 
-    def __init__(self, account: TwilioAccount) -> None:
+    def __init__(self, account: TwilioAccount, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.simulated = account.simulated
         self._account = account
+        self._answer_seconds = answer_seconds
         self._local = threading.local()  # neither the client nor its session claims to be thread-safe
         self._validator = RequestValidator(account.auth_token)
 
@@ -80,7 +86,7 @@ class TwilioChannel:
             if account.messaging_service_sid
             else {"from_": account.from_number or ""}
         )
-        try:
+        with _errors_of_ours():
             sent = self._client().messages.create(
                 to=message.to,
                 body=message.text,
@@ -88,14 +94,119 @@ class TwilioChannel:
                 validity_period=max(1, min(LONGEST_VALIDITY_SECONDS, message.valid_seconds)),
                 **sender,
             )
-        except TwilioRestException as error:
-            raise _meaning(error) from error
-        except (TwilioException, requests.RequestException, ValueError) as error:
-            # Time-outs, resets, and answers that are not JSON (ValueError): the message may have been taken.
-            raise ChannelUnknownError(f"No clear answer from the provider ({type(error).__name__}).") from error
         if not sent.sid:
             raise ChannelUnknownError("The provider's answer holds no message id.")
         return str(sent.sid)
+
+    def look_up(self, message: Sought, taken: Collection[str] = ()) -> Found | None:
+        """Find a message by its SID or else in Twilio's list; see `Channel.look_up`.
+
+        The list is filtered by the day on which messages were sent, in GMT, and one that waits in a queue was not
+        sent on any: so it is looked for once more among the newest of all.
+        """
+        if message.provider_ref is not None:
+            try:
+                return _found(self._fetch(message.provider_ref))
+            except NotFoundError:
+                return None
+        oldest = message.since - SKEW
+        day = _day_before(message.since)
+        dated = self._listed(oldest, PAGES_TO_ONE, to=message.to, date_sent_after=day)
+        newest = self._listed(oldest, PAGES_NEWEST, to=message.to)
+        for records in (dated, newest):
+            fitting = [
+                record for record in records
+                if record.direction == "outbound-api" and record.date_created and record.date_created >= oldest
+                and _says(record, message.text) and record.sid not in taken
+            ]  # fmt: skip
+            if fitting:  # newest first: of those of the same second the last is the earliest
+                return _found(min(reversed(fitting), key=lambda record: record.date_created))
+        return None
+
+    def status_of(self, provider_ref: str) -> Receipt:
+        """Fetch a message by its SID; see `Channel.status_of`."""
+        record = self._fetch(provider_ref)
+        told = str(record.status or "")
+        return Receipt(provider_ref, told[:32], TOLD.get(told), _number(record.error_code))
+
+    def inbound_since(self, since: datetime) -> Iterator[Mapping[str, str]]:
+        """List what came to our numbers; see `Channel.inbound_since`."""
+        oldest = since - SKEW
+        for number in self._numbers():
+            for record in self._listed(oldest, PAGES_INBOUND, to=number, date_sent_after=_day_before(since)):
+                if record.direction == "inbound" and record.date_created and record.date_created >= oldest:
+                    yield self._form(record)
+
+    def _fetch(self, provider_ref: str) -> Any:
+        if not (provider_ref.isascii() and provider_ref.isalnum()):  # it becomes part of an address
+            raise NotFoundError("The provider has no such message.")
+        with _errors_of_ours():
+            try:
+                return self._client().messages(provider_ref).fetch()
+            except TwilioRestException as error:
+                if error.code == NO_SUCH_RESOURCE:
+                    raise NotFoundError("The provider has no such message.") from error
+                raise
+
+    def _listed(self, oldest: datetime, pages: int, **asked: str) -> Iterator[Any]:
+        """Yield messages page by page, newest first, until a whole page was sent before an instant.
+
+        A list filtered by day has an end, and is no answer without it; of an unfiltered one the newest are enough.
+        """
+        with _errors_of_ours():
+            page = self._client().messages.page(page_size=PAGE, **asked)
+        for _ in range(pages):
+            with _errors_of_ours():
+                records = list(page)
+            yield from records
+            instants = [record.date_sent or record.date_created for record in records]
+            if all(instant is not None and instant < oldest for instant in instants):
+                return  # an empty page too
+            with _errors_of_ours():
+                page = page.next_page()
+            if page is None:
+                return
+        if "date_sent_after" in asked:
+            raise ChannelUnknownError("The provider lists more messages than can be looked through.")
+
+    def _numbers(self) -> list[str]:
+        """Return the numbers that families write to."""
+        account = self._account
+        numbers = [account.from_number] if account.from_number else []
+        if account.messaging_service_sid:
+            with _errors_of_ours():
+                service = self._client().messaging.v1.services(account.messaging_service_sid)
+                listed = service.phone_numbers.list(limit=MOST_NUMBERS, page_size=MOST_NUMBERS)
+            numbers += [one.phone_number for one in listed if one.phone_number not in numbers]
+        if not numbers:
+            raise error_for(SERVICE_WITHOUT_NUMBERS, 400)
+        return numbers
+
+    def _form(self, record: Any) -> dict[str, str]:
+        """Return a listed message as its webhook would have posted it."""
+        form = {
+            "MessageSid": record.sid,
+            "SmsSid": record.sid,
+            "SmsStatus": "received",
+            "AccountSid": self._account.account_sid,
+            "From": record.from_ or "",
+            "To": record.to or "",
+            "Body": record.body or "",
+            "NumMedia": "0",
+            "NumSegments": record.num_segments or "1",
+            "DateCreated": record.date_created.isoformat(),
+        }
+        if record.messaging_service_sid:
+            form["MessagingServiceSid"] = record.messaging_service_sid
+        if (_number(record.num_media) or 0) > 0:
+            with _errors_of_ours():
+                media = self._client().messages(record.sid).media.list(limit=MEDIA_PER_MESSAGE)
+            folder = f"{self._api}/2010-04-01/Accounts/{self._account.account_sid}/Messages/{record.sid}/Media"
+            form["NumMedia"] = str(len(media))
+            for index, one in enumerate(media):
+                form[f"MediaUrl{index}"] = f"{folder}/{one.sid}"
+                form[f"MediaContentType{index}"] = one.content_type or ""
+        return form
 
     def authentic(self, path_and_query: str, form: Mapping[str, list[str]], signatures: list[str]) -> bool:
         """Check ``X-Twilio-Signature`` over the configured public address; anything doubtful is False."""
@@ -127,33 +238,33 @@ class TwilioChannel:
     def read_receipt(self, form: Mapping[str, str]) -> Receipt:
         """Read Twilio's request to the status webhook."""
         told = form.get("MessageStatus") or form.get("SmsStatus") or ""
-        code = form.get("ErrorCode", "")
         return Receipt(
             provider_ref=form.get("MessageSid", ""),
             told=told[:32],
             status=TOLD.get(told),
-            error_code=int(code) if code.isdecimal() and len(code) < 8 else None,
+            error_code=_number(form.get("ErrorCode")),
         )
 
     def fetch_media(self, url: str, max_bytes: int) -> Iterator[bytes]:
         """Yield a picture; the account's credentials go to Twilio's own media path only."""
         self._require_media_address(url)
+        options: dict[str, Any] = {"timeout": FETCH_SECONDS, "stream": True, "allow_redirects": False}
         try:
-            with requests.get(url, auth=self._credentials(), timeout=FETCH_SECONDS, stream=True,
-                              allow_redirects=False) as first:  # fmt: skip
-                if not first.is_redirect:
-                    yield from _body(first, max_bytes)
-                    return
-                target = first.headers["Location"]
-            if urlsplit(target).scheme != urlsplit(url).scheme:
-                raise MediaRefusedError("The provider sent us to an address of another kind for a picture.")
-            with requests.get(target, timeout=FETCH_SECONDS, stream=True, allow_redirects=False) as second:
-                yield from _body(second, max_bytes)
+            with bound(requests.Session()) as session:
+                with session.get(url, auth=self._credentials(), **options) as first:
+                    if not first.is_redirect:
+                        yield from _body(first, max_bytes)
+                        return
+                    target = first.headers["Location"]
+                if urlsplit(target).scheme != urlsplit(url).scheme:
+                    raise MediaRefusedError("The provider sent us to an address of another kind for a picture.")
+                with session.get(target, **options) as second:
+                    yield from _body(second, max_bytes)
         except requests.RequestException as error:
             raise ChannelError(f"A picture could not be fetched ({type(error).__name__}).") from error
 
     def _require_media_address(self, url: str) -> None:
-        base = urlsplit(self._account.api_base_url or "https://api.twilio.com")
+        base = urlsplit(self._api)
         parts = urlsplit(url)
         path = parts.path.split("/")
         mine = ["", "2010-04-01", "Accounts", self._account.account_sid, "Messages"]
@@ -169,16 +280,22 @@ class TwilioChannel:
         if not good:
             raise MediaRefusedError("The address of a picture is not one of the provider's; it was not opened.")
 
+    @property
+    def _api(self) -> str:
+        return (self._account.api_base_url or "https://api.twilio.com").rstrip("/")
+
     def _credentials(self) -> HTTPBasicAuth:
         return HTTPBasicAuth(self._account.account_sid, self._account.auth_token)
 
     def _client(self) -> Client:
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
-            http = TwilioHttpClient(timeout=SEND_SECONDS)
+            http = TwilioHttpClient(timeout=self._answer_seconds, logger=_SILENT)
+            bound(http.session)
             client = Client(self._account.account_sid, self._account.auth_token, http_client=http)
-            if self._account.api_base_url:
-                client.api.base_url = self._account.api_base_url
+            client.api.base_url = self._api
+            if self._account.simulated:  # it answers for messaging services too; a proxy in between need not
+                client.messaging.base_url = self._api
             self._local.client = client
         return client
 
@@ -190,18 +307,57 @@ class _MultiForm(dict[str, list[str]]):
         return self[name]
 
 
-def _meaning(error: TwilioRestException) -> ChannelError:
-    code = error.code or None
-    said = f"Twilio {error.status}" + (f", code {code}" if code else "")
-    if code == OPTED_OUT:
-        return ChannelOptedOutError(f"{said}: this person said STOP to the provider.", provider_code=code)
-    if error.status == 429 or code in THROTTLED:
-        return ChannelThrottledError(f"{said}: too many at once.", provider_code=code)
-    if error.status >= 500:
-        return ChannelUnknownError(f"{said}: nobody knows whether it was taken.", provider_code=code)
-    if error.status in (401, 403) or code in CONFIGURATION:
-        return ChannelConfigurationError(f"{said}: the account or the sender is set up wrongly.", provider_code=code)
-    return ChannelRefusedError(f"{said}: the provider will not take this message.", provider_code=code)
+@contextlib.contextmanager
+def _errors_of_ours() -> Iterator[None]:
+    """Say in our errors what goes wrong while Twilio is called."""
+    try:
+        yield
+    except (TwilioException, requests.RequestException, ValueError, AttributeError, TypeError) as error:
+        # The last three are of answers that are no JSON, or not of a message: it may have been taken all the same.
+        raise _meaning(error) from error
+
+
+def _meaning(error: Exception) -> ChannelError:
+    match error:
+        case TwilioRestException() | TwilioServiceException():
+            status, number = error.status, error.code
+        case TwilioException(args=(_, Response() as page)):  # of a list
+            status, number = page.status_code, _told_number(page.text)
+        case _:
+            return ChannelUnknownError(f"{code(None, 504).staff} (no answer: {type(error).__name__})")
+    # Where an answer names no number, the client gives the status for it.
+    return error_for(number if isinstance(number, int) and number != status else None, status)
+
+
+def _told_number(text: str) -> int | None:
+    try:
+        return _number(json.loads(text)["code"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _number(told: object) -> int | None:
+    text = str(told or "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else None
+
+
+def _found(record: Any) -> Found:
+    told = str(record.status or "")
+    return Found(
+        provider_ref=record.sid,
+        status=TOLD.get(told),
+        error_code=_number(record.error_code),
+        at=record.date_created,
+    )
+
+
+def _says(record: Any, text: str) -> bool:
+    body = str(record.body or "").removeprefix(TRIAL)
+    return body.strip() == text.strip()
+
+
+def _day_before(instant: datetime) -> str:
+    return (instant.astimezone(UTC) - timedelta(days=1)).date().isoformat()
 
 
 def _body(response: requests.Response, max_bytes: int) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from babymind.errors import InvalidInputError
@@ -27,9 +28,15 @@ class QuietHours:
 
 def zone_named(name: str) -> ZoneInfo:
     """Return the IANA zone of that name; a sentence for a person where there is none."""
-    if name not in available_timezones():
+    if name not in _zone_names():
         raise InvalidInputError(f"'{name}' is not a time zone; write an IANA name such as Europe/London.")
     return ZoneInfo(name)
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    """Return the names of all zones; finding them takes longer than anything else here."""
+    return frozenset(available_timezones())
 
 
 def parse_time(text: str) -> time:

@@ -1,6 +1,7 @@
 """The engine of one process: a thread for each kind of work, woken by a hint."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -32,11 +33,12 @@ class InlineEngine:
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
         """Let each thread finish its look, then end."""
+        until = time.monotonic() + timeout_seconds
         self._stopping.set()
         for event in self._wake.values():
             event.set()
         for thread in self._threads:
-            thread.join(timeout_seconds)
+            thread.join(max(0.0, until - time.monotonic()))
         self._threads.clear()
 
     def health(self) -> Mapping[str, object]:

@@ -23,6 +23,7 @@ from babymind.services.context import Context
 from babymind.services.plan import plan_family, write_stages
 from babymind.services.texts import message_text
 from babymind.store import content, deliveries, studies
+from babymind.store.deliveries import Delivery
 from babymind.store.families import (
     Address,
     Caregiver,
@@ -139,7 +140,7 @@ def enrol(ctx: Context, new: NewFamily, *, actor: str = "command") -> Enrolled:
                 raise NotFoundError(f"There is no study '{new.study}'; add it with: babymind study add {new.study}")
             prepared = prepare(ctx, new, study, now)
             _refuse_known_numbers(ctx, session, prepared.checked)
-            family = write(ctx, session, prepared, now)
+            (family,) = write(ctx, session, [prepared], now)
             plan_family(session, family.id, {one.zone.key for one in prepared.checked}, now)
             audit(session, at=now, actor=actor, action="enrol", subject="family", subject_id=family.id,
                   study=study.slug)  # fmt: skip
@@ -230,7 +231,7 @@ def check_caregiver(ctx: Context, one: NewCaregiver, study: Study) -> Checked:
             f"There are no texts in '{locale}'; there are some in {', '.join(sorted(ctx.library.locales))}."
         )
     return Checked(
-        name=_name(one.name, "a caregiver"),
+        name=check_name(one.name, "a caregiver"),
         phone=parse_phone(one.phone, simulated=ctx.channel.simulated),
         role=_role(one.role),
         zone=zone_named(one.zone),
@@ -249,7 +250,8 @@ def _role(text: str) -> Role:
         raise InvalidInputError(f"'{text}' is not a role; choose one of {', '.join(Role)}.") from None
 
 
-def _name(text: str, whose: str) -> str:
+def check_name(text: str, whose: str) -> str:
+    """Return a name without stray spaces; refuse none, and odd ones."""
     name = " ".join(text.split())
     if not name:
         raise InvalidInputError(f"The name of {whose} is missing; a first name or a nickname is enough.")
@@ -262,7 +264,7 @@ def check_babies(names: Sequence[str]) -> list[str | None]:
     """Return the babies' names, None for one without a name."""
     if not 1 <= len(names) <= MOST_BABIES:
         raise InvalidInputError(f"A pregnancy has 1 to {MOST_BABIES} babies here; {len(names)} are given.")
-    return [_name(name, "a baby") if name.strip() else None for name in names]
+    return [check_name(name, "a baby") if name.strip() else None for name in names]
 
 
 def _refuse_known_numbers(ctx: Context, session: Session, checked: Sequence[Checked]) -> None:
@@ -273,22 +275,35 @@ def _refuse_known_numbers(ctx: Context, session: Session, checked: Sequence[Chec
             )
 
 
-def write(ctx: Context, session: Session, prepared: Prepared, now: datetime) -> Family:
-    """Write a family that was prepared, with its consents, its stages and its welcome; its day is not planned yet."""
-    new, study, known = prepared.new, prepared.study, prepared.known
-    starts_at = new.starts_at or now
-    family = Family(study_code=_new_code(), created_at=now)
-    family.pregnancies = [new_pregnancy(ctx, known, prepared.names, starts_at)]
-    family.caregivers = [_new_caregiver(ctx, one, now, starts_at) for one in prepared.checked]
-    family.enrolments = [Enrolment(arm=study.arms[0], from_day=local_day(starts_at, prepared.checked[0].zone))]
-    session.add(family)
+def write(ctx: Context, session: Session, prepared: Sequence[Prepared], now: datetime) -> list[Family]:
+    """Write families that were prepared, with consents, stages and welcomes; their day is not planned yet.
+
+    However many they are, the statements are few.
+    """
+    written = [_family(ctx, one, now) for one in prepared]
+    session.add_all(written)
     session.flush()
-    write_stages(session, family)
-    for row, one in zip(family.caregivers, prepared.checked, strict=True):
-        _consents(ctx, session, row, one, study=study, how=new.how, now=now)
-        if not one.shared:
-            _welcome(ctx, session, row, one, study=study, names=prepared.names, now=now)
-    return family
+    write_stages(session, written)
+    welcomes = []
+    for family, one in zip(written, prepared, strict=True):
+        for row, checked in zip(family.caregivers, one.checked, strict=True):
+            session.add_all(_consents(ctx, row, checked, study=one.study, how=one.new.how, now=now))
+            if not checked.shared:
+                welcomes.append(_welcome(ctx, row, checked, study=one.study, names=one.names, now=now))
+    _add_welcomes(session, welcomes)
+    return written
+
+
+def _family(ctx: Context, prepared: Prepared, now: datetime) -> Family:
+    starts_at = prepared.new.starts_at or now
+    from_day = local_day(starts_at, prepared.checked[0].zone)
+    return Family(
+        study_code=_new_code(),
+        created_at=now,
+        pregnancies=[new_pregnancy(ctx, prepared.known, prepared.names, starts_at)],
+        caregivers=[_new_caregiver(ctx, one, now, starts_at) for one in prepared.checked],
+        enrolments=[Enrolment(arm=prepared.study.arms[0], from_day=from_day)],
+    )
 
 
 def new_pregnancy(ctx: Context, known: Dates, names: Sequence[str | None], starts_at: datetime) -> Pregnancy:
@@ -319,11 +334,11 @@ def join_family(ctx: Context, session: Session, family: Family, study: Study, on
     caregiver = _new_caregiver(ctx, one, now, now)
     family.caregivers.append(caregiver)
     session.flush()
-    _consents(ctx, session, caregiver, one, study=study, how="staff", now=now)
+    session.add_all(_consents(ctx, caregiver, one, study=study, how="staff", now=now))
     lost = any(p.status is PregnancyStatus.LOST or p.hold for p in family.pregnancies)
     if not one.shared and not lost:
         names = [ctx.vault.open_optional(i.name_sealed) for p in family.pregnancies for i in p.infants]
-        _welcome(ctx, session, caregiver, one, study=study, names=names, now=now)
+        _add_welcomes(session, [_welcome(ctx, caregiver, one, study=study, names=names, now=now)])
     return caregiver
 
 
@@ -342,28 +357,34 @@ def _new_caregiver(ctx: Context, one: Checked, now: datetime, starts_at: datetim
     )  # fmt: skip
 
 
-def _consents(
-    ctx: Context, session: Session, row: Caregiver, one: Checked, *, study: Study, how: str, now: datetime
-) -> None:
+def _consents(ctx: Context, row: Caregiver, one: Checked, *, study: Study, how: str,
+              now: datetime) -> list[Consent]:  # fmt: skip
     today = local_day(now, one.zone)
-    for kind, given in ((ConsentKind.MESSAGING, True), (ConsentKind.RESEARCH, one.research_consent)):
-        shown = message_text(ctx, f"consent-{kind.value}", one.locale, today=today, study=study.name)
-        session.add(Consent(caregiver_id=row.id, kind=kind, given=given, at=now, how=how, text_shown=shown))
+    return [
+        Consent(
+            caregiver_id=row.id, kind=kind, given=given, at=now, how=how,
+            text_shown=message_text(ctx, f"consent-{kind.value}", one.locale, today=today, study=study.name),
+        )
+        for kind, given in ((ConsentKind.MESSAGING, True), (ConsentKind.RESEARCH, one.research_consent))
+    ]  # fmt: skip
 
 
-def _welcome(ctx: Context, session: Session, row: Caregiver, one: Checked, *, study: Study,
-             names: Sequence[str | None], now: datetime) -> None:  # fmt: skip
+def _welcome(ctx: Context, row: Caregiver, one: Checked, *, study: Study, names: Sequence[str | None],
+             now: datetime) -> tuple[str, Delivery]:  # fmt: skip
     today = local_day(now, one.zone)
     text = message_text(ctx, "welcome", one.locale, today=today, babies=names, caregiver=one.name)
     due_at = decent_instant(now, one.zone, study.quiet)
-    deliveries.add(
-        session,
-        deliveries.new_delivery(
-            row.id, Kind.WELCOME, f"welcome:{row.id}", local_day=today, due_at=due_at,
-            window_ends_at=due_at + timedelta(days=WELCOME_DAYS), text_sealed=ctx.vault.seal(text),
-            item_id=content.item_id_of(session, "welcome", one.locale),
-        ),
+    return one.locale, deliveries.new_delivery(
+        row.id, Kind.WELCOME, f"welcome:{row.id}", local_day=today, due_at=due_at,
+        window_ends_at=due_at + timedelta(days=WELCOME_DAYS), text_sealed=ctx.vault.seal(text),
     )  # fmt: skip
+
+
+def _add_welcomes(session: Session, welcomes: Sequence[tuple[str, Delivery]]) -> None:
+    items = {locale: content.item_id_of(session, "welcome", locale) for locale in {locale for locale, _ in welcomes}}
+    for locale, delivery in welcomes:
+        delivery.item_id = items[locale]
+    deliveries.add_many(session, [delivery for _, delivery in welcomes])
 
 
 def _new_code() -> str:

@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 
+from babymind.clock import utc_now
 from babymind.domain.delivery import Reason
 from babymind.domain.schedule import require_decent
 from babymind.engine.base import Work
-from babymind.errors import ConflictError, NotFoundError
+from babymind.errors import ConflictError, InvalidInputError, NotFoundError
 from babymind.services.context import Context
+from babymind.services.enrol import STUDY_SLUG
 from babymind.services.life import change_by, locked, record, today_of
 from babymind.services.plan import replan_family
 from babymind.store import deliveries, studies, tasks
 from babymind.store.families import Family
-from babymind.store.studies import DataChoice, EndedWhy, Enrolment, EnrolmentStatus
+from babymind.store.staff import audit
+from babymind.store.studies import FREQUENCIES, Arm, DataChoice, EndedWhy, Enrolment, EnrolmentStatus
 from babymind.store.tasks import TaskKind
 
 
@@ -65,3 +68,30 @@ def _open_enrolment(family: Family) -> Enrolment:
         if enrolment.to_day is None:
             return enrolment
     raise ConflictError("This family takes part in no study at present.")
+
+
+def set_arm(ctx: Context, study: str, arm: str, *, frequency: str, facts: bool, prompts: bool,
+            name: str | None = None, actor: str) -> None:  # fmt: skip
+    """Add an arm to a study, or change what it gets; what is planned already for today stays.
+
+    Raises:
+        NotFoundError: There is no such study.
+        InvalidInputError: The arm cannot be called so, or there is no such frequency.
+    """
+    if frequency not in FREQUENCIES:
+        raise InvalidInputError(f"'{frequency}' is not a frequency; choose one of {', '.join(FREQUENCIES)}.")
+    if not STUDY_SLUG.fullmatch(arm):
+        raise InvalidInputError(f"'{arm}' cannot name an arm; use small letters, digits and hyphens.")
+    now = utc_now()
+    with ctx.sessions.begin() as session:
+        found = studies.study_by_slug(session, study)
+        if found is None:
+            raise NotFoundError(f"There is no study '{study}'.")
+        row = next((one for one in found.arms if one.slug == arm), None)
+        if row is None:
+            row = Arm(slug=arm, name=name or arm, gets_facts=facts, gets_prompts=prompts)
+            found.arms.append(row)
+        row.name = name or row.name
+        row.gets_facts, row.gets_prompts, row.weekdays = facts, prompts, FREQUENCIES[frequency]
+        audit(session, at=now, actor=actor, action="arm", subject="study", subject_id=found.id, arm=arm,
+              frequency=frequency, facts=facts, prompts=prompts)  # fmt: skip

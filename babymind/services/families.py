@@ -149,6 +149,7 @@ class FamilyEntry:
 
     study_code: str
     study: str
+    study_slug: str
     joined_at: datetime
     caregivers: Sequence[CaregiverView]
     pregnancies: Sequence[PregnancyView]
@@ -161,6 +162,11 @@ class FamilyView(FamilyEntry):
 
     enrolment: EnrolmentView | None
     zone: str  # where its first caregiver is
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether it takes part in a study, today or from tomorrow on."""
+        return self.enrolment is not None and self.enrolment.to_day is None
 
     @property
     def today(self) -> date:
@@ -210,6 +216,7 @@ def list_families(ctx: Context) -> list[FamilyEntry]:
             FamilyEntry(
                 study_code=row.family.study_code,
                 study=row.study.name,
+                study_slug=row.study.slug,
                 joined_at=row.family.created_at,
                 caregivers=[_caregiver(ctx, one) for one in row.family.caregivers],
                 pregnancies=_pregnancies(ctx, row.family.pregnancies, row.family.caregivers),
@@ -217,6 +224,17 @@ def list_families(ctx: Context) -> list[FamilyEntry]:
             )
             for row in recent_families(session)
         ]
+
+
+def require_member(ctx: Context, study_code: str, caregiver_id: int) -> None:
+    """Refuse a caregiver of another family: a wrong figure must not reach somebody else.
+
+    Raises:
+        NotFoundError: There is no such family, or no such caregiver in it.
+    """
+    with ctx.readers.begin() as session:
+        if caregiver_id not in {one.id for one in _found(session, study_code).caregivers}:
+            raise NotFoundError("This family has no such caregiver; 'babymind calendar CODE' shows their ids.")
 
 
 def family(ctx: Context, study_code: str, *, viewer_id: int) -> FamilyView:
@@ -231,6 +249,7 @@ def family(ctx: Context, study_code: str, *, viewer_id: int) -> FamilyView:
         view = FamilyView(
             study_code=found.study_code,
             study=enrolment.study if enrolment else "no study",
+            study_slug=enrolment.study_slug if enrolment else "",
             joined_at=found.created_at,
             caregivers=[_caregiver(ctx, one) for one in found.caregivers],
             pregnancies=_pregnancies(ctx, found.pregnancies, found.caregivers),

@@ -24,6 +24,7 @@ from babymind.store.staff import audit
 from babymind.store.tasks import TaskKind
 
 NOTICE_DAYS = 2  # for how long congratulations, or a condolence, are still worth sending
+ANSWERED_DAYS = 14  # for how long the answer to a loss that was told by text stands for the condolence
 UNDO_CONFIRMATIONS = 2
 
 
@@ -122,6 +123,7 @@ def gestation_told(session: Session, pregnancy: Pregnancy, change: Change, gesta
     _set_dates(pregnancy, dates(due_on=None, born_on=pregnancy.born_on, gestation_days=gestation_days,
                                 today=today_of(family, change.now)))  # fmt: skip
     replan_family(session, family, change.now)
+    planning.drop_questions(session, pregnancy.id, change.now, because="The weeks were told.")
     record(session, family, change, "dates", pregnancy_id=pregnancy.id, gestation=weeks(gestation_days))
 
 
@@ -203,6 +205,8 @@ def correct_dates(ctx: Context, study_code: str, *, due_on: date | None = None, 
         _set_dates(pregnancy, _corrected(pregnancy, due_on, born_on, gestation_days, today_of(family, change.now)))
         # A question that has not left was about the day that was wrong.
         deliveries.cancel_notices(session, pregnancy.id, of_the_day_only=True)
+        if gestation_days:
+            planning.drop_questions(session, pregnancy.id, change.now, because="The weeks were told.")
         replan_family(session, family, change.now)
         given = {"due_on": due_on, "born_on": born_on, "gestation": gestation_days and weeks(gestation_days)}
         record(session, family, change, "dates", pregnancy_id=pregnancy.id,
@@ -308,8 +312,11 @@ def _condole(ctx: Context, session: Session, family: Family, change: Change, pre
     study = families.study_of(session, family.id)
     if study is None or not study.condolence:
         return
+    answered = families.answered_about_loss(session, family.id, change.now - timedelta(days=ANSWERED_DAYS))
     for caregiver in family.caregivers:
-        if caregiver.id == change.caregiver_id or caregiver.messaging in (Messaging.STOPPED, Messaging.LEFT):
+        if caregiver.id == change.caregiver_id or caregiver.id in answered:
+            continue
+        if caregiver.messaging in (Messaging.STOPPED, Messaging.LEFT):
             continue
         text = message_text(ctx, "condolence", caregiver.locale,
                             today=local_day(change.now, ZoneInfo(caregiver.zone)))  # fmt: skip

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
-from babymind.domain.age import share_days, stages
+from babymind.domain.age import Span, share_days, stages
 from babymind.domain.delivery import SLOTS, Reason
 from babymind.domain.schedule import instant_of, local_day
 from babymind.services.context import Context
@@ -102,19 +102,22 @@ def _plan_today(session: Session, zones: set[str], now: datetime, *, after: int 
     return planned
 
 
-def write_stages(session: Session, family: Family) -> None:
-    """Write down on which days each pregnancy of a family is in which stage, and whose turn it is among siblings."""
-    spans = share_days(
-        [stages(one.dates) for one in family.pregnancies],
-        [one.status is not PregnancyStatus.LOST and one.hold is None for one in family.pregnancies],
-    )
-    families.write_stages(session, dict(zip([one.id for one in family.pregnancies], spans, strict=True)))
+def write_stages(session: Session, written: Sequence[Family]) -> None:
+    """Write down when each pregnancy of some families is in which stage, and whose turn it is among siblings."""
+    spans: dict[int, tuple[Span, ...]] = {}
+    for family in written:
+        shared = share_days(
+            [stages(one.dates) for one in family.pregnancies],
+            [one.status is not PregnancyStatus.LOST and one.hold is None for one in family.pregnancies],
+        )
+        spans |= zip([one.id for one in family.pregnancies], shared, strict=True)
+    families.write_stages(session, spans)
 
 
 def replan_family(session: Session, family: Family, now: datetime) -> Planned:
     """Plan a family anew in the transaction that changed it: only what has not left yet is touched."""
     session.flush()
-    write_stages(session, family)
+    write_stages(session, [family])
     planning.unplan(session, [one.id for one in family.caregivers], now)
     return plan_family(session, family.id, {one.zone for one in family.caregivers}, now)
 

@@ -45,9 +45,7 @@ def triage_new(ctx: Context) -> int:
             try:
                 with session.begin_nested():
                     reply.status = _look(ctx, session, reply, utc_now())
-            except (
-                OperationalError
-            ):  # the database was busy: the reply stays new, and its family unheard, till next time
+            except OperationalError:  # the database was busy: it stays new, and its family unheard, till next time
                 raise
             except Exception:  # whatever it was: a person reads it
                 log.exception("a reply could not be triaged", reply_id=reply.id)
@@ -156,18 +154,18 @@ def _loss(ctx: Context, session: Session, caregiver: Caregiver, _steering: Steer
         life.loss(ctx, session, about[0], change, reason=LossReason.NOT_SAID)
         _ask_about_loss(session, caregiver, change)
     else:  # nobody can tell of whom they speak
-        _hold_for_a_person(session, caregiver, change)
+        _hold_for_a_person(session, caregiver, change, answered=True)
     return "loss", {}
 
 
-def _hold_for_a_person(session: Session, caregiver: Caregiver, change: Change) -> None:
+def _hold_for_a_person(session: Session, caregiver: Caregiver, change: Change, *, answered: bool) -> None:
     """Let everything wait until a person has asked of whom a caregiver speaks."""
     if any(
         one.status is not PregnancyStatus.LOST and one.hold is not Hold.AFTER_LOSS
         for one in caregiver.family.pregnancies
     ):  # else it was told before: what is on its way now was written in the knowledge of it
         life.hold_everything(session, caregiver.family, change.now)
-    life.record(session, caregiver.family, change, "loss_told")
+    life.record(session, caregiver.family, change, "loss_told", answered=answered)
     _ask_about_loss(session, caregiver, change)
 
 
@@ -186,7 +184,7 @@ def _unclear(
     if steering.perhaps is not Keyword.LOSS:
         return "unclear", {}
     # "Our baby died on Friday": a hold too many is undone in a minute; a person answers, not we.
-    _hold_for_a_person(session, caregiver, change)
+    _hold_for_a_person(session, caregiver, change, answered=False)
     return None
 
 

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs
 from flask import Response
 
 from babymind.simulator.access import is_this_machine, knows_token
-from babymind.simulator.connection import cut_off
+from babymind.simulator.connection import cut_off, drip
 from babymind.simulator.faults import AFTER_ACCEPTING, BEFORE_ACCEPTING, Fault, FaultName, FaultPlan
 from babymind.simulator.life import API_VERSION
 from babymind.simulator.records import Message, NewMessage
 from babymind.simulator.refusals import TEXTS, RefusedError
-from babymind.simulator.shapes import JSON, message_json, refusal_answer
+from babymind.simulator.shapes import JSON, json_answer, message_json, refusal_answer
 from babymind.simulator.state import MEDIA_LIMIT, Exchange
 
 if TYPE_CHECKING:
@@ -65,11 +65,21 @@ class Creation:
             return strike(fault, faults, environ)
         message = self._exchange.send(_new_message(form, to))
         fault = faults.take(*AFTER_ACCEPTING, number=to)
-        if fault is not None:
-            if fault.name is FaultName.ACCEPT_DROP:
-                return cut_off(environ)
+        return message if fault is None else spoil(fault, faults, environ, message)
+
+
+def spoil(fault: Fault, faults: FaultPlan, environ: "WSGIEnvironment", message: Message) -> Message | Response:
+    """Go wrong after the message was accepted."""
+    match fault.name:
+        case FaultName.ACCEPT_DROP:
+            return cut_off(environ)
+        case FaultName.ACCEPT_ERROR:
+            return refusal_answer(RefusedError(20500, TEXTS[20500]))
+        case FaultName.DRIP:
+            return drip(environ, json_answer(message_json(message), 201), fault.seconds, faults.pause)
+        case _:
             faults.pause(fault.seconds)
-        return message
+            return message
 
 
 def strike(fault: Fault, faults: FaultPlan, environ: "WSGIEnvironment") -> Response:

@@ -4,6 +4,8 @@
 | --- | --- |
 | `accept-late` | the message is accepted and travels; the answer comes only after `seconds` |
 | `accept-drop` | the message is accepted and travels; the connection closes without an answer |
+| `accept-error` | the message is accepted and travels; the answer is 500 |
+| `drip` | the message is accepted and travels; the answer comes a byte at a time, over `seconds` |
 | `throttle` | 429 with code 20429; nothing was processed |
 | `server-error` | 500 with a JSON error; nothing was processed |
 | `bad-gateway` | 502 with a page in HTML; nothing was processed |
@@ -12,16 +14,20 @@
 | `hang` | silence for `seconds`, then the connection closes; nothing was processed |
 | `number-refused` | the message is refused at once with error `code` |
 | `number-error` | the message is accepted and fails later with error `code` |
+| `queue-late` | the message is accepted and waits in the queue for `seconds` before it travels |
+| `list-late` | a list does not yet name the messages of the last `seconds` |
 | `callback-duplicate` | a status callback is posted twice |
 | `callback-reorder` | the callback for `sent` arrives after the one for `delivered` |
 | `callback-lost` | a status callback is never posted |
 | `callback-forged` | a callback with a wrong signature, saying `failed`, precedes the true one |
 | `webhook-duplicate` | the webhook for an incoming message is posted twice |
 | `webhook-lost` | an incoming message is only listed, never posted |
+| `webhook-album` | pictures that were sent together come as a message each, posted at once; their text comes last |
 | `media-missing` | a file is 404, as in the first seconds after its webhook |
 
-A fault strikes `times` times (`null`: until the plan changes), at every `every`-th occasion, and only for
-`number` where one is given. Faults of requests concern the creation of messages; with `any_request`, all of
+A fault strikes `times` times (`null`: until the plan changes), at every `every`-th occasion, at a `share` of
+these, and only for `number` where one is given. Which occasions make up the share follows from the plan's seed:
+the same ones every time. Faults of requests concern the creation of messages; with `any_request`, all of
 the provider's REST surface, where `number` does not apply. The first fault in the plan that fits wins.
 """
 
@@ -29,6 +35,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from random import Random
 from typing import Any, Self
 
 from babymind.errors import InvalidInputError
@@ -40,6 +47,8 @@ class FaultName(StrEnum):
 
     ACCEPT_LATE = "accept-late"
     ACCEPT_DROP = "accept-drop"
+    ACCEPT_ERROR = "accept-error"
+    DRIP = "drip"
     THROTTLE = "throttle"
     SERVER_ERROR = "server-error"
     BAD_GATEWAY = "bad-gateway"
@@ -48,12 +57,15 @@ class FaultName(StrEnum):
     HANG = "hang"
     NUMBER_REFUSED = "number-refused"
     NUMBER_ERROR = "number-error"
+    QUEUE_LATE = "queue-late"
+    LIST_LATE = "list-late"
     CALLBACK_DUPLICATE = "callback-duplicate"
     CALLBACK_REORDER = "callback-reorder"
     CALLBACK_LOST = "callback-lost"
     CALLBACK_FORGED = "callback-forged"
     WEBHOOK_DUPLICATE = "webhook-duplicate"
     WEBHOOK_LOST = "webhook-lost"
+    WEBHOOK_ALBUM = "webhook-album"
     MEDIA_MISSING = "media-missing"
 
 
@@ -67,7 +79,7 @@ BEFORE_ACCEPTING = frozenset(
         FaultName.HANG,
     }
 )
-AFTER_ACCEPTING = frozenset({FaultName.ACCEPT_LATE, FaultName.ACCEPT_DROP})
+AFTER_ACCEPTING = frozenset({FaultName.ACCEPT_LATE, FaultName.ACCEPT_DROP, FaultName.ACCEPT_ERROR, FaultName.DRIP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +89,7 @@ class Fault:
     name: FaultName
     times: int | None = 1
     every: int = 1
+    share: float = 1.0
     seconds: float = 5.0
     code: int = 30008
     number: str | None = None
@@ -106,6 +119,8 @@ class Fault:
         whole = [self.every, self.code, *([] if self.times is None else [self.times])]
         if any(type(value) is not int or value < 1 for value in whole):
             raise InvalidInputError("times, every and code are whole numbers from 1")
+        if type(self.share) not in {int, float} or not 0 < self.share <= 1:
+            raise InvalidInputError("share is a number above 0, up to 1")
         if type(self.seconds) not in {int, float} or not 0 <= self.seconds <= 3600:
             raise InvalidInputError("seconds is a number from 0 to 3600")
         if not (self.number is None or isinstance(self.number, str)):
@@ -119,22 +134,35 @@ class _Standing:
     """A fault of the plan, and how often it was met."""
 
     fault: Fault
+    seed: str
     occasions: int = 0
     struck: int = 0
+
+    def strikes(self) -> bool:
+        """Count one more occasion, and say whether the fault strikes at it."""
+        self.occasions += 1
+        if self.occasions % self.fault.every:
+            return False
+        if self.fault.share < 1:
+            lot = Random(f"{self.seed}/{self.occasions}").random()  # noqa: S311 - a plan, not a secret
+            if lot >= self.fault.share:
+                return False
+        self.struck += 1
+        return True
 
 
 class FaultPlan:
     """The faults that are in force; safe to read and change from any thread."""
 
-    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 1) -> None:
         self._lock = threading.Lock()
         self._interrupt = threading.Event()
         self._standing: list[_Standing] = []
-        self.set(faults)
+        self.set(faults, seed=seed)
 
-    def set(self, faults: Iterable[Fault]) -> None:
-        """Put these faults in the place of whatever was planned."""
-        standing = [_Standing(fault) for fault in faults]
+    def set(self, faults: Iterable[Fault], *, seed: int = 1) -> None:
+        """Put these faults in the place of whatever was planned; the seed chooses the occasions of a share."""
+        standing = [_Standing(fault, f"{seed}/{index}") for index, fault in enumerate(faults)]
         for entry in standing:
             entry.fault.check()
         with self._lock:
@@ -158,9 +186,7 @@ class FaultPlan:
                     continue
                 if fault.times is not None and entry.struck >= fault.times:
                     continue
-                entry.occasions += 1
-                if entry.occasions % fault.every == 0:
-                    entry.struck += 1
+                if entry.strikes():
                     return fault
         return None
 
@@ -195,7 +221,7 @@ def named_plan(name: str) -> tuple[Fault, ...]:
         raise InvalidInputError(f"There is no fault plan {name}; there are: none, everything, {', '.join(FaultName)}")
     chosen = tuple(FaultName) if name == "everything" else (FaultName(name),)
     # Different primes, so that over a long run the faults meet in every combination.
-    primes = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
+    primes = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97)
     return tuple(
         Fault(name=fault, times=None, every=every, seconds=0.2) for fault, every in zip(chosen, primes, strict=False)
     )

@@ -42,6 +42,9 @@ class Life:
         wait = self._config.callback_delay_seconds
         if message.send_at is not None:
             wait = max(0.0, (message.send_at - self._now()) / timedelta(seconds=1))
+        late = self._faults.take(FaultName.QUEUE_LATE, number=message.phone)
+        if late is not None:
+            wait += late.seconds
         self._tasks.run(wait, lambda: self._leave(message))
 
     def announce(self, message: Message, fields: Mapping[str, str]) -> None:

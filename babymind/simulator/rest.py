@@ -8,12 +8,14 @@ A UK sender cannot send pictures: as with the real one, ``MediaUrl`` becomes a l
 
 import hashlib
 import hmac
-from datetime import date
+from datetime import date, timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Blueprint, Response, request
 
 from babymind.simulator.access import knows_token
+from babymind.simulator.addresses import country
+from babymind.simulator.connection import drip
 from babymind.simulator.creation import strike
 from babymind.simulator.current import exchange
 from babymind.simulator.faults import BEFORE_ACCEPTING, FaultName
@@ -36,10 +38,18 @@ def authenticate() -> Response | None:
     config, faults = exchange().config, exchange().faults
     if not knows_token(config, request.headers.get("Authorization")):
         raise RefusedError(20003)
-    if (request.view_args or {}).get("account") != config.account_sid:
+    if (request.view_args or {}).get("account", config.account_sid) != config.account_sid:
         raise RefusedError(20404, f"The requested resource {request.path} was not found")
     fault = faults.take(*BEFORE_ACCEPTING, any_request=True)
     return strike(fault, faults, request.environ) if fault else None
+
+
+@rest.after_request
+def drip_away(response: Response) -> Response:
+    """Let an answer drip, where the plan has it so for any request."""
+    faults = exchange().faults
+    fault = faults.take(FaultName.DRIP, any_request=True)
+    return drip(request.environ, response, fault.seconds, faults.pause) if fault else response
 
 
 rest.register_error_handler(RefusedError, refusal_answer)
@@ -64,12 +74,14 @@ def account(account: str) -> Response:
 def index(account: str) -> Response:
     """List messages, newest first, a page at a time."""
     args = request.args
+    late = exchange().faults.take(FaultName.LIST_LATE, number=args.get("To"))
     search = Search(
         to=args.get("To"),
         from_=args.get("From"),
         sent_on=_day("DateSent"),
         sent_on_or_before=_day("DateSent<"),
         sent_on_or_after=_day("DateSent>"),
+        created_until=exchange().now() - timedelta(seconds=late.seconds) if late else None,
     )
     size, token = _whole("PageSize", 50, 1, 1000), args.get("PageToken", "")
     before, after = _position(token, "PA"), _position(token, "PB")
@@ -167,6 +179,35 @@ def media_content(account: str, sid: str, media_sid: str) -> Response:
     path = f"/cdn/{media.sid}/{_content_signature(media.sid)}"
     location = urlunsplit(base._replace(netloc=f"{host}:{base.port}", path=path))
     return Response(status=307, headers={"Location": location})
+
+
+@rest.get("/v1/Services/<service>/PhoneNumbers")
+def service_numbers(service: str) -> Response:
+    """List the numbers of the messaging service; the real list is on another host, messaging.twilio.com."""
+    config = exchange().config
+    if service != config.messaging_service_sid:
+        raise RefusedError(20404, f"The requested resource {request.path} was not found")
+    number = {
+        "sid": f"PN{config.account_sid[2:]}",
+        "account_sid": config.account_sid,
+        "service_sid": service,
+        "phone_number": config.number,
+        "country_code": country(config.number),
+        "capabilities": ["SMS"],
+        "date_created": None,
+        "date_updated": None,
+        "url": f"{request.base_url}/PN{config.account_sid[2:]}",
+    }
+    meta = {
+        "key": "phone_numbers",
+        "url": request.url,
+        "first_page_url": request.url,
+        "next_page_url": None,
+        "previous_page_url": None,
+        "page": 0,
+        "page_size": 50,
+    }
+    return json_answer({"meta": meta, "phone_numbers": [number]})
 
 
 @rest.get("/cdn/<media_sid>/<signature>")

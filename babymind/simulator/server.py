@@ -44,14 +44,17 @@ def _only_this_machine() -> Response | None:
 
 
 def faults() -> ResponseReturnValue:
-    """Show, set or clear the plan of what goes wrong; JSON ``{"faults": [{"name": …}]}``."""
+    """Show, set or clear the plan of what goes wrong; JSON ``{"faults": [{"name": …}], "seed": 1}``."""
     plan = current.exchange().faults
     if request.method == "POST":
         data = request.get_json(silent=True)
         if not isinstance(data, dict) or not isinstance(data.get("faults"), list):
             return {"error": 'Send JSON: {"faults": [{"name": "throttle", "times": 3}]}'}, 400
+        seed = data.get("seed", 1)
+        if type(seed) is not int:
+            return {"error": "seed is a whole number"}, 400
         try:
-            plan.set([Fault.from_json(entry) for entry in data["faults"]])
+            plan.set([Fault.from_json(entry) for entry in data["faults"]], seed=seed)
         except InvalidInputError as error:
             return {"error": str(error)}, 400
     elif request.method == "DELETE":

@@ -196,6 +196,9 @@ class Exchange:
 
         Raises:
             InvalidInputError: No such phone or sender can be, or there is too much or nothing to send.
+
+        Returns:
+            The message; of an album that came in parts, the last.
         """
         prefix = "whatsapp:" if is_whatsapp(from_) else ""
         to = to or prefix + self.config.number
@@ -207,6 +210,18 @@ class Exchange:
             raise InvalidInputError(
                 f"A text has up to {BODY_LIMIT} characters and {MEDIA_LIMIT} pictures, and at least one of either"
             )
+        parts: list[tuple[str, Sequence[tuple[str, bytes]]]] = [(body, media)]
+        if len(media) > 1 and self.faults.take(FaultName.WEBHOOK_ALBUM, number=from_):
+            parts = [("", [file]) for file in media] + ([(body, ())] if body.strip() else [])
+        stored = [self._store_incoming(from_, to, text, files) for text, files in parts]
+        for message, fields in stored:
+            self._life.announce(message, fields)
+        return stored[-1][0]
+
+    def _store_incoming(
+        self, from_: str, to: str, body: str, media: Sequence[tuple[str, bytes]]
+    ) -> tuple[Message, dict[str, str]]:
+        """Keep a message from a phone; returns it with the form of its webhook."""
         now, sid = self._now(), new_sid("MM" if media else "SM")
         files = [
             (Media(sid=new_sid("ME"), message_sid=sid, content_type=_content_type(kind), created_at=now), content)
@@ -229,7 +244,7 @@ class Exchange:
         )
         self._know(message.phone)
         self._storage.add(message, files)
-        opt_out = None if prefix else self._mind_keyword(message)  # WhatsApp has no such block
+        opt_out = None if is_whatsapp(from_) else self._mind_keyword(message)  # WhatsApp has no such block
         phone = self._storage.phone(message.phone)
         fields = incoming_fields(
             message,
@@ -238,8 +253,7 @@ class Exchange:
             label=phone.label if phone else message.phone,
             opt_out=opt_out,
         )
-        self._life.announce(message, fields)
-        return message
+        return message, fields
 
     def add_phone(self, number: str, label: str, time_zone: str = "Europe/London") -> Phone:
         """Put a phone on the page, or give it another label.

@@ -47,6 +47,7 @@ class Search:
     sent_on: date | None = None
     sent_on_or_before: date | None = None
     sent_on_or_after: date | None = None
+    created_until: datetime | None = None
 
     def conditions(self) -> tuple[list[str], list[str | int]]:
         """Return the conditions, and their values, that say this in SQL."""
@@ -57,6 +58,7 @@ class Search:
             ("from_ = ?", self.from_),
             ("sent_at >= ?", _midnight(first_day) if first_day else None),
             ("sent_at < ?", _midnight(last_day + timedelta(days=1)) if last_day else None),
+            ("created_at <= ?", _number(self.created_until)),
         )
         given = [(condition, value) for condition, value in asked if value is not None]
         return [condition for condition, _ in given], [value for _, value in given]

@@ -427,9 +427,18 @@ def revive(session: Session, caregiver_id: int, now: datetime, *, reasons: Itera
 
 def add(session: Session, delivery: Delivery) -> int | None:
     """Add a delivery that has an occasion; the id, or None when that occasion has one already."""
-    row = {column.key: getattr(delivery, column.key) for column in Delivery.__table__.columns if column.key != "id"}
-    added: int | None = session.scalar(insert_new(session, Delivery).values(**row).returning(Delivery.id))
+    added: int | None = session.scalar(insert_new(session, Delivery).values(**_row(delivery)).returning(Delivery.id))
     return added
+
+
+def add_many(session: Session, new: Sequence[Delivery]) -> None:
+    """Add deliveries that have occasions; those whose occasion has one already are passed over."""
+    if new:
+        session.execute(insert_new(session, Delivery), [_row(delivery) for delivery in new])
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    return {column.key: getattr(delivery, column.key) for column in Delivery.__table__.columns if column.key != "id"}
 
 
 def new_delivery(caregiver_id: int, kind: Kind, occasion: str, *, local_day: date, due_at: datetime,

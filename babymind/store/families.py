@@ -1,6 +1,6 @@
 """Families: caregivers, how they are reached, pregnancies, infants, and what was consented to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -24,6 +24,8 @@ from babymind.domain.delivery import Hold, Messaging
 from babymind.store.base import CLUSTERED, Base
 from babymind.store.staff import AuditEvent
 from babymind.store.studies import Arm, Enrolment, Study
+
+LOOK_UPS_AT_ONCE = 500
 
 
 class Role(StrEnum):
@@ -282,10 +284,31 @@ def last_loss(session: Session, pregnancy: Pregnancy) -> frozenset[int]:
     return lost
 
 
+def answered_about_loss(session: Session, family_id: int, since: datetime) -> set[int]:
+    """Return who told of a loss by text and was answered, though it was not clear of whom they spoke."""
+    told = select(AuditEvent).where(
+        AuditEvent.subject == "family", AuditEvent.subject_id == family_id, AuditEvent.action == "loss_told",
+        AuditEvent.at >= since,
+    )  # fmt: skip
+    return {
+        int(event.actor.removeprefix("caregiver:"))
+        for event in session.scalars(told)
+        if event.details.get("answered") and event.actor.startswith("caregiver:")
+    }
+
+
 def caregiver_at(session: Session, channel: ChannelName, look_up: str) -> Caregiver | None:
     """Return the caregiver whose address this is now, or None; of a shared phone, the one who owns it."""
     owned = select(Caregiver).join(Address).filter_by(channel=channel, look_up=look_up, closed_at=None, shared=False)
     return session.scalars(owned).one_or_none()
+
+
+def owned_among(session: Session, look_ups: Sequence[str]) -> Iterator[str]:
+    """Yield which of many numbers, by their look-ups, are somebody's now; a query for each few hundred."""
+    for first in range(0, len(look_ups), LOOK_UPS_AT_ONCE):
+        some = look_ups[first : first + LOOK_UPS_AT_ONCE]
+        query = select(Address.look_up).where(Address.look_up.in_(some), Address.closed_at.is_(None), ~Address.shared)
+        yield from session.scalars(query)
 
 
 def sharing_with(session: Session, caregiver_id: int) -> Sequence[Caregiver]:

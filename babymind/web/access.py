@@ -11,15 +11,18 @@ from flask_security import current_user, logout_user
 
 from babymind.store.staff import StaffRoleName
 
-ALL_STAFF = frozenset(StaffRoleName)
-TEAM = frozenset({StaffRoleName.REVIEWER, StaffRoleName.LEAD, StaffRoleName.ADMIN})  # may see names and replies
-LEADS = frozenset({StaffRoleName.LEAD, StaffRoleName.ADMIN})
+Roles = frozenset[StaffRoleName]
+ALL_STAFF: Roles = frozenset(StaffRoleName)
+TEAM: Roles = frozenset(
+    {StaffRoleName.REVIEWER, StaffRoleName.LEAD, StaffRoleName.ADMIN}
+)  # may see names and replies
+LEADS: Roles = frozenset({StaffRoleName.LEAD, StaffRoleName.ADMIN})
 SIGNED_IN_SECONDS = 12 * 3600  # since the password was given, however busy somebody is
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 
-def open_to(roles: frozenset[StaffRoleName]) -> Callable[[View], View]:
+def open_to(roles: Roles) -> Callable[[View], View]:
     """Say which roles a view is open to."""
 
     def said(view: View) -> View:
@@ -43,7 +46,7 @@ def guard() -> ResponseReturnValue | None:
     return None
 
 
-def may(roles: frozenset[StaffRoleName]) -> bool:
+def may(roles: Roles) -> bool:
     """Tell whether whoever is signed in has one of some roles.
 
     A role in one study opens nothing here: these pages show every study.

@@ -1,26 +1,32 @@
-"""The staff pages: today, the queue of replies, the thread of one, the families."""
+"""The staff pages: today, the queue of replies, the thread of one, what is to be done, the families, the ledger."""
 
 import re
 import secrets
+from datetime import timedelta
 
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from babymind.clock import utc_now
 from babymind.errors import BabyMindError, ConflictError, InvalidInputError
-from babymind.services import comment, enrol, families, receive, review
+from babymind.services import comment, enrol, families, ledger, receive, review, tasks
 from babymind.services import today as day
+from babymind.web import family, importing
+from babymind.web import ledger as ledger_lines
 from babymind.web.access import ALL_STAFF, TEAM, guard, open_to
 from babymind.web.current import context, staff_id
 from babymind.web.errors import status_of
 from babymind.web.forms import ZONES, EnrolForm
+from babymind.web.keys import TOKEN
 from babymind.web.protection import PICTURE_POLICY, talisman
 
 admin = Blueprint("admin", __name__, url_prefix="/staff")
-admin.before_request(guard)  # each view below says whom it lets in
+admin.before_request(guard)  # each view says whom it lets in
+admin.register_blueprint(family.changes)
+admin.add_url_rule("/families/<study_code>", "family", family.page)
+admin.add_url_rule("/families/import", "import_families", importing.import_families, methods=["GET", "POST"])
 
 PICTURE_KINDS = frozenset({"image/jpeg", "image/png"})
-# What our own addresses and forms hold; the rest never reaches the database, which knows no NUL and no larger number.
-TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PLACE = re.compile(r"[0-9]{1,11}\.[0-9]{6}_[0-9]{1,18}")
 
 
@@ -55,12 +61,23 @@ def thread(reply_id: int) -> ResponseReturnValue:
 def add_comment(reply_id: int) -> ResponseReturnValue:
     """Answer a reply."""
     text, token = request.form.get("text", ""), request.form.get("token", "")
+    knows = bool(request.form.get("knows_of_loss"))
     if not TOKEN.fullmatch(token):
         token = ""  # the service says that the form is out of date
     try:
-        comment.write(context(), reply_id=reply_id, reviewer_id=staff_id(), text=text, token=token)
+        comment.write(
+            context(), reply_id=reply_id, reviewer_id=staff_id(), text=text, token=token, knows_of_loss=knows
+        )
     except (InvalidInputError, ConflictError) as error:
-        return _show_thread(reply_id, error=error, typed=text, token=token), status_of(error)
+        shown = _show_thread(
+            reply_id,
+            error=error,
+            typed=text,
+            token=token,
+            knows=knows,
+            unconfirmed=isinstance(error, ConflictError) and not knows,
+        )
+        return shown, status_of(error)
     flash("Your comment is saved; below it stands how far it has got.")
     return redirect(url_for(".thread", reply_id=reply_id, _anchor="comments"), 303)
 
@@ -116,16 +133,59 @@ def new_family() -> ResponseReturnValue:
     return page, (status_of(error) if error else 422 if form.errors else 200)
 
 
-@admin.get("/families/<study_code>")
+@admin.get("/tasks")
 @open_to(TEAM)
-def family(study_code: str) -> ResponseReturnValue:
-    """Show a family with what it was sent, and what not."""
-    if not TOKEN.fullmatch(study_code):
+def task_list() -> ResponseReturnValue:
+    """Show what a person has to do, and what has waited longest first."""
+    return _show_tasks()
+
+
+@admin.post("/tasks/<key:task_id>/done")
+@open_to(TEAM)
+def finish_task(task_id: int) -> ResponseReturnValue:
+    """Say what was done about a task."""
+    outcome = request.form.get("outcome", "")
+    try:
+        tasks.finish(context(), task_id, outcome, f"staff:{staff_id()}")
+    except (InvalidInputError, ConflictError) as error:
+        return _show_tasks(error=error, about=task_id, typed=outcome), status_of(error)
+    flash("The task is done; what you wrote stays in the history.")
+    return redirect(url_for(".task_list"), 303)
+
+
+@admin.get("/ledger")
+@open_to(ALL_STAFF)
+def ledger_of_day() -> ResponseReturnValue:
+    """Show what was due on a day against what became of it. Only counts: anybody of the team may see it."""
+    today = utc_now().date()
+    on = ledger_lines.parse_day(request.args["day"]) if request.args.get("day") else today
+    if on is None:
         abort(404)
-    return render_template("family.html", family=families.family(context(), study_code, viewer_id=staff_id()))
+    found = ledger.of_day(context(), on)
+    return render_template(
+        "ledger.html",
+        ledger=found,
+        lines=ledger_lines.lines(found),
+        bar=ledger_lines.BAR,
+        before=on - timedelta(days=1),
+        after=on + timedelta(days=1) if on <= today else None,  # in the east it may be tomorrow already
+    )
 
 
-def _show_thread(reply_id: int, *, error: BabyMindError | None = None, typed: str = "", token: str = "") -> str:
+def _show_tasks(*, error: BabyMindError | None = None, about: int = 0, typed: str = "") -> str:
+    return render_template(
+        "tasks.html",
+        tasks=tasks.list_open(context()),
+        most=tasks.MOST,
+        longest=tasks.LONGEST_OUTCOME,
+        error=error,
+        about=about,
+        typed=typed,
+    )
+
+
+def _show_thread(reply_id: int, *, error: BabyMindError | None = None, typed: str = "", token: str = "",
+                 knows: bool = False, unconfirmed: bool = False) -> str:  # fmt: skip
     return render_template(
         "thread.html",
         thread=review.thread(context(), reply_id, viewer_id=staff_id()),
@@ -133,4 +193,6 @@ def _show_thread(reply_id: int, *, error: BabyMindError | None = None, typed: st
         error=error,
         typed=typed,
         token=token or secrets.token_urlsafe(16),  # the same form sent twice is one comment
+        knows=knows,
+        unconfirmed=unconfirmed,  # of a family that has told us of a loss
     )

@@ -29,35 +29,66 @@ class PlainDateField(DateField):  # type: ignore[misc]  # the library ships no t
             raise ValidationError(NO_DAY) from None
 
 
-class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
-    """A family with one caregiver and up to three babies."""
+class BabiesFields(FlaskForm):  # type: ignore[misc]  # the library ships no types
+    """Up to three babies of one pregnancy."""
 
-    study = SelectField("Study", [InputRequired("Choose a study.")])
-    name = StringField("Name", [DataRequired("Give the caregiver's name."), Length(max=LONGEST_NAME)])
-    role = SelectField(
-        "Who they are to the baby", choices=[SelectChoice(role, role.replace("_", " ")) for role in ROLES]
-    )
-    phone = StringField("Mobile number", [DataRequired("Give a mobile number."), Length(max=40)], widget=TelInput())
-    zone = StringField("Time zone", [DataRequired("Give a time zone."), Length(max=64)], default="Europe/London")
-    fact_time = StringField("Time of the fact", [DataRequired("Give a time.")], widget=TimeInput(), default="09:00")
-    prompt_time = StringField(
-        "Time of the prompt", [DataRequired("Give a time.")], widget=TimeInput(), default="17:00"
-    )
     babies = SelectField(
         "How many babies", choices=[SelectChoice(n, str(n)) for n in range(1, MOST_BABIES + 1)], coerce=int
     )
     baby_1 = StringField("First baby", [Length(max=LONGEST_NAME)])
     baby_2 = StringField("Second baby", [Length(max=LONGEST_NAME)])
     baby_3 = StringField("Third baby", [Length(max=LONGEST_NAME)])
+
+    def names(self) -> list[str]:
+        """Return a name for each baby, empty for none; a name typed is a baby, whatever the number says."""
+        names = [(name or "").strip() for name in (self.baby_1.data, self.baby_2.data, self.baby_3.data)]
+        named = max((position for position, name in enumerate(names, 1) if name), default=1)
+        return names[: max(named, self.babies.data)]
+
+
+class CaregiverFields(FlaskForm):  # type: ignore[misc]  # the library ships no types
+    """A caregiver, and what they agree to."""
+
+    name = StringField("Name", [DataRequired("Give the caregiver's name."), Length(max=LONGEST_NAME)])
+    role = SelectField(
+        "Who they are to the baby", choices=[SelectChoice(role, role.replace("_", " ")) for role in ROLES]
+    )
+    phone = StringField("Mobile number", [DataRequired("Give a mobile number."), Length(max=40)], widget=TelInput())
+    shares_phone = BooleanField("This is the phone of another caregiver of the family, who gets the messages")
+    zone = StringField("Time zone", [DataRequired("Give a time zone."), Length(max=64)], default="Europe/London")
+    fact_time = StringField("Time of the fact", [DataRequired("Give a time.")], widget=TimeInput(), default="09:00")
+    prompt_time = StringField(
+        "Time of the prompt", [DataRequired("Give a time.")], widget=TimeInput(), default="17:00"
+    )
+    messaging_consent = BooleanField(
+        "The caregiver has read this, or heard it read, and agrees",
+        [DataRequired("Without this agreement nothing may be sent, so the caregiver cannot be enrolled.")],
+    )
+    research_consent = BooleanField("The caregiver agrees to this as well (it is their choice)")
+
+    def caregiver(self) -> NewCaregiver:
+        """Return the caregiver that was typed."""
+        return NewCaregiver(
+            name=self.name.data,
+            phone=self.phone.data,
+            role=self.role.data,
+            zone=self.zone.data.strip(),
+            fact_time=self.fact_time.data,
+            prompt_time=self.prompt_time.data,
+            research_consent=self.research_consent.data,
+            shares_phone=self.shares_phone is not None and self.shares_phone.data,
+        )
+
+
+class EnrolForm(BabiesFields, CaregiverFields):
+    """A family with one caregiver and up to three babies."""
+
+    shares_phone = None  # there is nobody yet to share it with
+    study = SelectField("Study", [InputRequired("Choose a study.")])
     due_on = PlainDateField("Due date", [Optional()])
     born_on = PlainDateField("Birth date", [Optional()])
     gestation_weeks = IntegerField("Weeks", [Optional(), NumberRange(0, 99, "Give whole weeks.")])
     gestation_days = IntegerField("Days", [Optional(), NumberRange(0, 6, "Give 0 to 6 days.")])
-    messaging_consent = BooleanField(
-        "The caregiver has read this, or heard it read, and agrees",
-        [DataRequired("Without this agreement nothing may be sent, so the family cannot be enrolled.")],
-    )
-    research_consent = BooleanField("The caregiver agrees to this as well (it is their choice)")
 
     def offer(self, studies: Sequence[StudyView]) -> None:
         """Offer the studies that there are."""
@@ -69,21 +100,10 @@ class EnrolForm(FlaskForm):  # type: ignore[misc]  # the library ships no types
         Raises:
             InvalidInputError: The gestation is none.
         """
-        names = [(name or "").strip() for name in (self.baby_1.data, self.baby_2.data, self.baby_3.data)]
-        named = max((position for position, name in enumerate(names, 1) if name), default=1)
-        caregiver = NewCaregiver(
-            name=self.name.data,
-            phone=self.phone.data,
-            role=self.role.data,
-            zone=self.zone.data.strip(),
-            fact_time=self.fact_time.data,
-            prompt_time=self.prompt_time.data,
-            research_consent=self.research_consent.data,
-        )
         return NewFamily(
             study=self.study.data,
-            caregivers=[caregiver],
-            babies=names[: max(named, self.babies.data)],  # a name typed is a baby, whatever the number says
+            caregivers=[self.caregiver()],
+            babies=self.names(),
             due_on=self.due_on.data,
             born_on=self.born_on.data,
             gestation_days=self._gestation(),

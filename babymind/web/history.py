@@ -60,7 +60,7 @@ def _preferences(details: Details) -> str:
     parts = [f"language {details['locale']}"] if details.get("locale") else []
     for name, words in (("wants_facts", "facts"), ("wants_prompts", "prompts")):
         if name in details:
-            parts.append(words if details[name] else f"no {words}")
+            parts.append(f"wants {words}" if details[name] else f"wants no {words}")
     return f"wishes changed: {', '.join(parts)}"
 
 
@@ -74,8 +74,8 @@ def _move(details: Details) -> str:
 
 
 def _task(details: Details) -> str:
-    title, _ = TASKS.get(str(details.get("kind")), ("a task", ""))
-    return f"task done, {title[0].lower()}{title[1:]}"
+    task = TASKS.get(str(details.get("kind")))
+    return f"task done: {task.title}" if task else "task done"
 
 
 def _day(value: object) -> str:

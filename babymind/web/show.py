@@ -1,5 +1,6 @@
 """How things are said on a page: times, states and reasons in a reviewer's words."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -8,8 +9,17 @@ from flask_bootstrap import Bootstrap5
 
 from babymind.clock import utc_now
 from babymind.domain.age import Stage
-from babymind.domain.delivery import DeliveryStatus, Hold, Messaging, Reason
+from babymind.domain.delivery import SLOTS, DeliveryStatus, Hold, Messaging, Reason
 from babymind.web.access import ALL_STAFF, TEAM, may
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToDo:
+    """What a task asks of a person."""
+
+    title: str
+    why: str
+
 
 STATES = {
     DeliveryStatus.PLANNED: "planned",
@@ -72,7 +82,7 @@ HOLDS = {
     Hold.STAFF_HOLD: "the team decided so",
 }
 LOSSES = {
-    "miscarriage": "miscarriage",
+    "miscarriage": "a miscarriage",
     "stillbirth": "the baby was stillborn",
     "termination": "the pregnancy was ended",
     "death": "the baby died after birth",
@@ -84,42 +94,43 @@ CLOSED = {
     "left": "the caregiver left the family",
     "refused": "the provider says that it cannot exist",
 }
-# What has to be done, and why, by the kind of a task.
+# By the kind of a task.
 TASKS = {
-    "ask_about_birth": (
-        "Ask whether the baby has arrived",
-        "The due date is long past and nobody has told us of a birth. Nothing is sent, for we do not guess. Ask the "
-        "family gently, then record the birth or the loss, or correct the due date.",
+    "ask_about_birth": ToDo(
+        title="Ask whether the baby has arrived",
+        why="The due date is long past and nobody has told us of a birth. Nothing is sent, for we do not "
+        "guess. Ask the family gently, then record the birth or the loss, or correct the due date.",
     ),
-    "check_gestation": (
-        "Ask how early the baby came",
-        "By the due date that we have, this was an early birth. The weeks of pregnancy at birth decide which messages "
-        "fit the baby. Ask the family, and correct the dates if ours are wrong.",
+    "check_gestation": ToDo(
+        title="Ask how early the baby came",
+        why="By the due date that we have, this was an early birth. The weeks of pregnancy at birth decide "
+        "which messages fit the baby. Ask the family, and correct the dates if ours are wrong.",
     ),
-    "wrong_number": (
-        "Find the right number",
-        "Whoever has this number told us that it is not the caregiver's. Nothing goes to it any more. Ask the family "
-        "for the right one, then change it.",
+    "wrong_number": ToDo(
+        title="Find the right number",
+        why="Whoever has this number told us that it is not the caregiver's. Nothing goes to it any more. Ask "
+        "the family for the right one, then change it.",
     ),
-    "talk_after_loss": (
-        "Speak with the family after a loss",
-        "Messages about a surviving twin, or another child, wait. Ask the family whether and when they want them again, "
-        "then end the hold; or leave it.",
+    "talk_after_loss": ToDo(
+        title="Speak with the family after a loss",
+        why="Messages about a surviving twin, or another child, wait. Ask the family whether and when they "
+        "want them again, then end the hold; or leave it.",
     ),
-    "confirm_loss": (
-        "Find out what a family has told us by text",
-        "A caregiver wrote of a loss, and everything has stopped. Read what they wrote and answer it. Then record the "
-        "loss with what they said, or undo it if it was a mistake.",
+    "confirm_loss": ToDo(
+        title="Find out what a family has told us by text",
+        why="A caregiver wrote of a loss, and everything has stopped. Read what they wrote and answer it. If we "
+        "do not know yet which baby it is, record the loss; if it was a mistake, end the hold or let a lead undo "
+        "the loss.",
     ),
-    "erase": (
-        "Erase what a family gave us",
-        "The family has withdrawn and wants everything erased. Whoever runs this service does it; say here when it is "
-        "done.",
+    "erase": ToDo(
+        title="Erase what a family gave us",
+        why="The family has withdrawn and wants everything erased. Whoever runs this service does it; say here "
+        "when it is done.",
     ),
-    "ledger": (
-        "Find out why a day does not add up",
-        "What was due on this day and what became of it do not match. Whoever runs this service should look at once: "
-        "families may wait for messages.",
+    "ledger": ToDo(
+        title="Find out why a day does not add up",
+        why="What was due on this day and what became of it do not match. Whoever runs this service should "
+        "look at once: families may wait for messages.",
     ),
 }
 AGES = {
@@ -148,7 +159,7 @@ def install(app: Flask) -> None:
     )
     app.jinja_env.globals.update(
         may=may, TEAM=TEAM, ALL_STAFF=ALL_STAFF, MESSAGING=MESSAGING, LOSSES=LOSSES, HOLDS=HOLDS, CLOSED=CLOSED,
-        TASKS=TASKS, utc_now=utc_now,
+        REASONS=REASONS, SLOTS=SLOTS, TASKS=TASKS, utc_now=utc_now,
     )  # fmt: skip
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

@@ -124,7 +124,9 @@ def running(folder: Path, template: Path) -> Iterator[Installation]:
                 media_url=(folder / "media").as_uri(),
             )
             ctx = bootstrap.build(settings)
-            accounts.add_staff(ctx, EMAIL, PASSWORD, roles=["reviewer"], name="Ines", hash_password=hash_password)
+            accounts.add_staff(
+                ctx, EMAIL, PASSWORD, roles=["reviewer", "lead"], name="Ines", hash_password=hash_password
+            )
             shell.wsgi_app = create_app(ctx, settings)  # type: ignore[method-assign]  # the door is there: open it
             worker = Worker(ctx)
             worker.start()

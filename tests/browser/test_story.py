@@ -86,7 +86,11 @@ def test_a_family_s_day(installation: Installation, windows: Windows, library: L
     fact_at, prompt_at = (instant_of(tomorrow, slot.time(), at.zone) for slot in (home.fact_at, home.prompt_at))
     at.move_to(fact_at - timedelta(minutes=10))
     team.goto(family_page)
-    ledger = team.get_by_role("row").filter(has_text=f"{tomorrow.day} {tomorrow:%b}")
+    ledger = (
+        team.get_by_role("region", name="Last deliveries")
+        .get_by_role("row")
+        .filter(has_text=f"{tomorrow.day} {tomorrow:%b}")
+    )
     expect(ledger.filter(has_text="planned")).to_have_count(2)
     phone.get_by_role("button", name="STOP").click()
     expect(phone.get_by_text("STOP is in force")).to_be_visible()

@@ -1,14 +1,14 @@
 """The one adapter around Twilio's client, over HTTP to the phone simulator: what each answer means for us."""
 
-from collections.abc import Iterator
+import time
+from typing import Any
 
 import pytest
 import requests
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from babymind.channels.base import OutgoingMessage
-from babymind.channels.twilio import TwilioAccount, TwilioChannel
+from babymind.channels import codes, twilio
 from babymind.domain.delivery import DeliveryStatus
 from babymind.errors import (
     ChannelConfigurationError,
@@ -20,37 +20,11 @@ from babymind.errors import (
     MediaRefusedError,
     NotFoundError,
 )
-from babymind.simulator.config import SimulatorConfig
 from babymind.simulator.faults import Fault, FaultName
 from babymind.simulator.server import SimulatorServer
 from babymind.simulator.state import Exchange
 
-SID, TOKEN = "AC" + "a" * 32, "token"
-SENDER, SAM = "+447700900999", "+447700900101"
-PUBLIC = "http://127.0.0.1:9"  # nobody listens there: receipts go nowhere
-
-
-def config(*, media_redirect: bool = False) -> SimulatorConfig:
-    return SimulatorConfig(
-        account_sid=SID, auth_token=TOKEN, number=SENDER, callback_attempts=1, callback_delay_seconds=0,
-        messages_webhook_url=f"{PUBLIC}/webhooks/twilio/messages", media_redirect=media_redirect,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    with Exchange(config()) as made, SimulatorServer(made):
-        yield made
-
-
-def channel(exchange: Exchange, **changes: str) -> TwilioChannel:
-    fields = {"account_sid": SID, "auth_token": TOKEN, "public_url": PUBLIC, "from_number": SENDER,
-              "api_base_url": exchange.base_url} | changes  # fmt: skip
-    return TwilioChannel(TwilioAccount(simulated=True, **fields))
-
-
-def message(to: str = SAM, text: str = "hello") -> OutgoingMessage:
-    return OutgoingMessage(delivery_id=17, to=to, text=text, valid_seconds=600)
+from .conftest import PUBLIC, SAM, SENDER, SID, TOKEN, channel, config, message
 
 
 def test_a_message_is_handed_over_with_our_id_in_its_receipts_address(exchange: Exchange) -> None:
@@ -71,15 +45,62 @@ def test_a_message_is_handed_over_with_our_id_in_its_receipts_address(exchange: 
         (FaultName.HTML_OK, ChannelUnknownError),
         (FaultName.RESET, ChannelUnknownError),
         (FaultName.ACCEPT_DROP, ChannelUnknownError),
+        (FaultName.ACCEPT_ERROR, ChannelUnknownError),
+        (FaultName.HANG, ChannelUnknownError),
+        (FaultName.ACCEPT_LATE, ChannelUnknownError),
+        (FaultName.DRIP, ChannelUnknownError),
     ],
 )
 def test_what_goes_wrong_at_the_provider_has_its_meaning(
     exchange: Exchange, fault: FaultName, error: type[ChannelError]
 ) -> None:
-    exchange.faults.set([Fault(name=fault, times=1)])
+    exchange.faults.set([Fault(name=fault, seconds=30)])
+    began_at = time.monotonic()
 
-    with pytest.raises(error):
+    with pytest.raises(error) as told:
+        channel(exchange, answer_seconds=0.3).send(message())
+
+    assert time.monotonic() - began_at < 5
+    assert told.value.provider_code in {None, 20429, 20500}  # a status is not one of the provider's own numbers
+    assert type(told.value) is error
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (21614, ChannelRefusedError),
+        (21617, ChannelRefusedError),
+        (30007, ChannelRefusedError),
+        (21610, ChannelOptedOutError),
+        (21611, ChannelThrottledError),
+        (20429, ChannelThrottledError),
+        (20003, ChannelConfigurationError),
+        (21408, ChannelConfigurationError),
+        (30410, ChannelError),
+        (20503, ChannelUnknownError),
+        (29999, ChannelRefusedError),
+    ],
+)
+def test_each_class_of_code_has_its_error_with_words_for_staff(
+    exchange: Exchange, number: int, error: type[ChannelError]
+) -> None:
+    exchange.faults.set([Fault(name=FaultName.NUMBER_REFUSED, number=SAM, code=number)])
+
+    with pytest.raises(error) as told:
         channel(exchange).send(message())
+
+    assert type(told.value) is error
+    assert told.value.provider_code == number
+    assert str(told.value).startswith(codes.code(number, 400).staff)
+    assert len(str(told.value)) < 400
+
+
+def test_an_answer_that_drips_in_within_its_time_is_an_answer(exchange: Exchange) -> None:
+    exchange.faults.set([Fault(name=FaultName.DRIP, seconds=0.2)])
+
+    sid = channel(exchange).send(message())
+
+    assert exchange.message(sid).body == "hello"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +112,7 @@ def test_what_goes_wrong_at_the_provider_has_its_meaning(
     ],
 )
 def test_a_refusal_is_the_numbers_or_ours(
-    exchange: Exchange, changes: dict[str, str], to: str, error: type[ChannelError]
+    exchange: Exchange, changes: dict[str, Any], to: str, error: type[ChannelError]
 ) -> None:
     with pytest.raises(error) as told:
         channel(exchange, **changes).send(message(to))
@@ -162,7 +183,18 @@ def test_a_picture_is_fetched_with_credentials_for_the_provider_only(redirect: b
         with pytest.raises(MediaRefusedError, match="larger"):
             b"".join(ours.fetch_media(url, 3))
         with pytest.raises(NotFoundError):
-            b"".join(ours.fetch_media(url[:-2] + "00", 100))
+            b"".join(ours.fetch_media(url[:-32] + "0" * 32, 100))
+
+
+def test_a_picture_that_drips_in_too_slowly_is_given_up(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twilio, "FETCH_SECONDS", (5, 0.3))
+    received = exchange.receive(SAM, SENDER, "look", [("image/jpeg", b"a picture")])
+    media = exchange.media_of(received.sid)[0]
+    url = f"{exchange.base_url}/2010-04-01/Accounts/{SID}/Messages/{received.sid}/Media/{media.sid}"
+    exchange.faults.set([Fault(name=FaultName.DRIP, seconds=30, any_request=True)])
+
+    with pytest.raises(ChannelError):
+        b"".join(channel(exchange).fetch_media(url, 100))
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,21 @@ def test_the_command_exits_by_the_outcome_and_prints_one_document(tmp_path: Path
     picture = tmp_path / "days.svg"
 
     ran = CliRunner().invoke(
-        cli, ["simulate", "--families", "3", "--days", "4", "--faults", "all", "--json", "--picture", str(picture)]
+        cli,
+        [
+            "simulate",
+            "--families",
+            "3",
+            "--days",
+            "4",
+            "--faults",
+            "outage",
+            "--faults",
+            "provider",
+            "--json",
+            "--picture",
+            str(picture),
+        ],
     )
 
     assert ran.exit_code == 0, ran.output

@@ -37,6 +37,7 @@ class Receiver:
         self.calls: list[Call] = []
         self.answers: list[int] = []  # 0 hangs up without an answer
         self.hangs_up = False  # after every answer, without saying so
+        self.together: threading.Barrier | None = None  # answers only when so many calls are under way at once
         self._changed = threading.Condition()
         receiver = self
 
@@ -63,6 +64,8 @@ class Receiver:
             self.calls.append(Call(handler.path, form, dict(handler.headers.items())))
             answer = self.answers.pop(0) if self.answers else 204
             self._changed.notify_all()
+        if self.together is not None:
+            self.together.wait(5)
         if answer == 0:
             handler.close_connection = True
             return

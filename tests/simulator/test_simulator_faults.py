@@ -1,6 +1,7 @@
 """Every fault, seen through the real client and a real application."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from twilio.request_validator import RequestValidator
 
 from babymind.errors import InvalidInputError
 from babymind.simulator import faults as faults_module
+from babymind.simulator.config import SimulatorConfig
 from babymind.simulator.faults import Fault, FaultName, FaultPlan, named_plan
 from babymind.simulator.records import Status
 from babymind.simulator.server import SimulatorServer
@@ -59,6 +61,68 @@ def test_accept_drop_keeps_the_message_and_loses_the_answer(client: Any, exchang
 
     assert len(exchange.messages()) == 1
     assert create(client).status == "queued"
+
+
+def test_accept_error_keeps_the_message_and_answers_500(client: Any, exchange: Exchange) -> None:
+    exchange.faults.set([Fault(name=FaultName.ACCEPT_ERROR)])
+
+    with pytest.raises(TwilioRestException) as caught:
+        create(client)
+
+    assert (caught.value.status, caught.value.code) == (500, 20500)
+    assert exchange.settle()
+    assert [message.status for message in exchange.messages()] == [Status.DELIVERED]
+
+
+def test_drip_sends_the_answer_byte_by_byte(server: SimulatorServer, exchange: Exchange) -> None:
+    exchange.faults.set([Fault(name=FaultName.DRIP, seconds=0.3)])
+    url = f"{server.url}/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+    form = {"To": SAM, "From": OURS, "Body": "x"}
+    before = time.monotonic()
+
+    with requests.post(url, form, auth=(ACCOUNT, TOKEN), timeout=5, stream=True) as answer:
+        at_head = time.monotonic()
+        chunks = list(answer.raw.stream(64))
+    at_end = time.monotonic()
+
+    assert answer.status_code == 201
+    assert json.loads(b"".join(chunks))["sid"] == exchange.messages()[0].sid
+    assert at_end - before >= 0.3
+    assert at_head - before > 0.02
+    assert at_end - at_head > 0.1
+
+
+def test_a_drip_outlasts_a_time_out_that_counts_from_byte_to_byte(
+    exchange: Exchange, make_client: Callable[..., Any]
+) -> None:
+    exchange.faults.set([Fault(name=FaultName.DRIP, seconds=0.6)])
+    before = time.monotonic()
+
+    created = create(make_client(timeout=0.2))
+
+    assert time.monotonic() - before >= 0.6
+    assert exchange.message(created.sid).body == "x"
+
+
+def test_a_drip_ends_when_nobody_listens_any_more_or_the_server_stops(
+    server: SimulatorServer, exchange: Exchange
+) -> None:
+    exchange.faults.set([Fault(name=FaultName.DRIP, times=None, seconds=3600)])
+    url = f"{server.url}/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+    with pytest.raises(requests.exceptions.Timeout):
+        requests.post(url, {"To": SAM, "From": OURS, "Body": "x"}, auth=(ACCOUNT, TOKEN), timeout=0.1)
+    # The fixtures now stop the server; a drip that went on would keep them waiting.
+
+
+def test_a_list_can_drip_too(client: Any, exchange: Exchange) -> None:
+    sid = create(client).sid
+    exchange.faults.set([Fault(name=FaultName.DRIP, seconds=0.2, any_request=True)])
+    before = time.monotonic()
+
+    listed = client.messages.list()
+
+    assert [message.sid for message in listed] == [sid]
+    assert time.monotonic() - before >= 0.2
 
 
 def test_throttle_refuses_a_burst_and_then_recovers(client: Any, exchange: Exchange) -> None:
@@ -155,7 +219,40 @@ def test_a_number_can_be_refused_at_once(client: Any, exchange: Exchange) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [(30003, ["sent", "undelivered"]), (30007, ["sent", "undelivered"]), (30001, ["failed"])]
+    ("code", "status"), [(21211, 400), (21610, 400), (21611, 400), (20003, 401), (20429, 429), (20503, 503)]
+)
+def test_any_code_can_be_given_at_once(client: Any, exchange: Exchange, code: int, status: int) -> None:
+    exchange.faults.set([Fault(name=FaultName.NUMBER_REFUSED, number=SAM, code=code)])
+
+    with pytest.raises(TwilioRestException) as caught:
+        create(client)
+
+    assert (caught.value.status, caught.value.code) == (status, code)
+    assert exchange.messages() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [FaultName.THROTTLE, FaultName.SERVER_ERROR, FaultName.BAD_GATEWAY, FaultName.RESET, FaultName.ACCEPT_DROP],
+)
+def test_a_fault_of_requests_can_concern_one_number_only(client: Any, exchange: Exchange, name: FaultName) -> None:
+    exchange.faults.set([Fault(name=name, times=None, number=SAM)])
+
+    with pytest.raises((TwilioRestException, requests.exceptions.ConnectionError)):
+        create(client)
+
+    assert create(client, to="+447700900002").status == "queued"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (30003, ["sent", "undelivered"]),
+        (30005, ["sent", "undelivered"]),
+        (30007, ["sent", "undelivered"]),
+        (30001, ["failed"]),
+        (21610, ["failed"]),
+    ],
 )
 def test_a_number_can_fail_later(
     client: Any, exchange: Exchange, receiver: Receiver, code: int, expected: list[str]
@@ -170,6 +267,28 @@ def test_a_number_can_fail_later(
     fetched = client.messages(sid).fetch()
     assert (fetched.status, fetched.error_code) == (expected[-1], code)
     assert fetched.error_message
+
+
+def test_a_message_can_wait_in_the_queue(client: Any, exchange: Exchange) -> None:
+    exchange.faults.set([Fault(name=FaultName.QUEUE_LATE, number=SAM, seconds=0.3)])
+
+    late, other = create(client).sid, create(client, to="+447700900002").sid
+    assert eventually(lambda: client.messages(other).fetch().status == "delivered")
+    waiting = client.messages(late).fetch()
+    assert exchange.settle()
+
+    assert (waiting.status, waiting.date_sent) == ("queued", None)
+    assert client.messages(late).fetch().status == "delivered"
+
+
+def test_a_list_can_lag_behind(client: Any, exchange: Exchange) -> None:
+    sid = create(client).sid
+    exchange.faults.set([Fault(name=FaultName.LIST_LATE, number=SAM, seconds=60)])
+
+    assert [message.sid for message in client.messages.list(to=OURS)] == []
+    assert [message.sid for message in client.messages.list(to=SAM)] == []
+    assert [message.sid for message in client.messages.list(to=SAM)] == [sid]
+    assert exchange.faults.struck(FaultName.LIST_LATE) == 1
 
 
 def test_callbacks_can_be_doubled(client: Any, exchange: Exchange, receiver: Receiver) -> None:
@@ -233,6 +352,48 @@ def test_an_incoming_message_can_be_listed_only(client: Any, exchange: Exchange,
     assert [message.sid for message in client.messages.list(to=OURS)] == [sid]
 
 
+def test_an_album_can_come_as_parallel_webhooks_with_its_text_last(
+    config: SimulatorConfig, receiver: Receiver, make_client: Callable[..., Any]
+) -> None:
+    receiver.together = threading.Barrier(4)
+    with Exchange(replace(config, workers=4)) as exchange:
+        exchange.faults.set([Fault(name=FaultName.WEBHOOK_ALBUM, number=SAM)])
+
+        last = exchange.receive(
+            SAM, OURS, "three smiles", [("image/png", b"1"), ("image/png", b"2"), ("image/png", b"3")]
+        )
+        assert exchange.settle()
+        receiver.together = None
+        whole = exchange.receive(SAM, OURS, "two", [("image/png", b"1"), ("image/png", b"2")])
+        assert exchange.settle()
+
+        album = exchange.messages(limit=5)[1:]
+
+    assert [(message.body, message.num_media) for message in album] == [
+        ("three smiles", 0),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+    ]
+    assert album[0].sid == last.sid
+    assert {message.webhook_status for message in album} == {204}
+    forms = [call.form for call in receiver.calls]
+    assert {form["MessageSid"] for form in forms[:4]} == {message.sid for message in album}
+    assert sorted(form["NumMedia"] for form in forms[:4]) == ["0", "1", "1", "1"]
+    assert (forms[4]["MessageSid"], forms[4]["NumMedia"]) == (whole.sid, "2")
+
+
+def test_an_album_without_text_ends_with_its_last_picture(exchange: Exchange) -> None:
+    exchange.faults.set([Fault(name=FaultName.WEBHOOK_ALBUM, times=None)])
+
+    last = exchange.receive(SAM, OURS, " ", [("image/png", b"1"), ("image/png", b"2")])
+    alone = exchange.receive(SAM, OURS, "one", [("image/png", b"1")])
+
+    assert [message.sid for message in exchange.messages()][:2] == [alone.sid, last.sid]
+    assert [message.num_media for message in exchange.messages()] == [1, 1, 1]
+    assert exchange.faults.struck(FaultName.WEBHOOK_ALBUM) == 1
+
+
 def test_a_file_can_be_missing_at_first(server: SimulatorServer, exchange: Exchange) -> None:
     exchange.faults.set([Fault(name=FaultName.MEDIA_MISSING, times=2)])
     message = exchange.receive(SAM, OURS, "", [("image/png", b"bytes")])
@@ -275,6 +436,12 @@ def test_faults_are_set_shown_and_cleared_over_http(server: SimulatorServer) -> 
         {"faults": [{"name": "hang", "seconds": "1"}]},
         {"faults": [{"name": "throttle", "number": 7}]},
         {"faults": [{"name": "throttle", "any_request": 1}]},
+        {"faults": [{"name": "throttle", "share": 0}]},
+        {"faults": [{"name": "throttle", "share": 1.5}]},
+        {"faults": [{"name": "throttle", "share": "half"}]},
+        {"faults": [{"name": "throttle", "share": True}]},
+        {"faults": [], "seed": "x"},
+        {"faults": [], "seed": 1.0},
         [],
     ],
 )
@@ -305,6 +472,58 @@ def test_a_fault_strikes_at_every_nth_occasion() -> None:
 
     assert struck == [False, False, True, False, False, True, False, False, False, False]
     assert plan.take(FaultName.RESET) is None
+
+
+def strikes(plan: FaultPlan, name: FaultName, occasions: int = 200) -> list[int]:
+    return [n for n in range(occasions) if plan.take(name) is not None]
+
+
+@pytest.mark.parametrize("name", list(FaultName))
+def test_every_fault_can_be_set_for_some_messages_for_a_share_and_for_a_number(name: FaultName) -> None:
+    next_three = FaultPlan([Fault(name=name, times=3)])
+    a_tenth = FaultPlan([Fault(name=name, times=None, share=0.1)])
+    of_sam = FaultPlan([Fault(name=name, times=None, number=SAM)])
+
+    assert strikes(next_three, name) == [0, 1, 2]
+    assert 8 < len(strikes(a_tenth, name)) < 36
+    assert of_sam.take(name, number="+447700900002") is None
+    assert of_sam.take(name) is None
+    assert of_sam.take(name, number=SAM) is not None
+    assert of_sam.take(name, number=f"whatsapp:{SAM}") is not None
+
+
+def test_a_share_follows_from_the_seed_and_each_fault_has_a_share_of_its_own() -> None:
+    faults = [Fault(name=name, times=None, share=0.3) for name in (FaultName.RESET, FaultName.THROTTLE)]
+    first, again, other = FaultPlan(faults, seed=7), FaultPlan(faults, seed=7), FaultPlan(faults, seed=8)
+
+    resets, throttles = strikes(first, FaultName.RESET), strikes(first, FaultName.THROTTLE)
+
+    assert strikes(again, FaultName.RESET) == resets
+    assert strikes(again, FaultName.THROTTLE) == throttles
+    assert throttles != resets
+    assert strikes(other, FaultName.RESET) != resets
+
+
+def test_a_share_is_the_same_over_http(server: SimulatorServer, exchange: Exchange, client: Any) -> None:
+    def refused() -> list[int]:
+        plan = {"faults": [{"name": "throttle", "times": None, "share": 0.5}], "seed": 42}
+        assert requests.post(f"{server.url}/simulator/faults", json=plan, timeout=5).status_code == 200
+        found = []
+        for n in range(20):
+            try:
+                create(client)
+            except TwilioRestException:
+                found.append(n)
+        return found
+
+    first = refused()
+
+    assert 2 < len(first) < 18
+    assert refused() == first
+    assert (
+        strikes(FaultPlan([Fault(name=FaultName.THROTTLE, times=None, share=0.5)], seed=42), FaultName.THROTTLE, 20)
+        == first
+    )
 
 
 def test_named_plans_are_standing_ones() -> None:

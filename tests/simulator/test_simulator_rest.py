@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 import requests
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 
 from babymind.errors import ConfigurationError
 from babymind.simulator.access import is_this_machine
@@ -275,6 +275,17 @@ def test_the_bytes_of_a_file_need_the_token(server: SimulatorServer, exchange: E
     assert (
         requests.get(url.replace(message.sid, "MM" + "0" * 32), auth=(ACCOUNT, TOKEN), timeout=5).status_code == 404
     )
+
+
+def test_a_messaging_service_names_its_number(client: Any, server: SimulatorServer) -> None:
+    client.messaging.base_url = server.url
+
+    listed = client.messaging.v1.services(SERVICE).phone_numbers.list()
+
+    assert [(one.phone_number, one.country_code, one.service_sid) for one in listed] == [(OURS, "GB", SERVICE)]
+    with pytest.raises(TwilioException):
+        client.messaging.v1.services("MG" + "0" * 32).phone_numbers.list()
+    assert requests.get(f"{server.url}/v1/Services/{SERVICE}/PhoneNumbers", timeout=5).status_code == 401
 
 
 def test_a_file_can_be_behind_a_redirect_to_another_host(config: SimulatorConfig) -> None:

@@ -27,8 +27,9 @@ from babymind.library.bank import Library
 from babymind.services import accounts, enrol, receive, triage
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled, NewCaregiver, NewFamily
-from babymind.store import schema
+from babymind.store import schema, tasks
 from babymind.store.base import make_engine
+from babymind.store.tasks import Task, TaskKind
 from babymind.web.auth import hash_password
 from tests.conftest import context_of
 
@@ -223,3 +224,12 @@ def store_picture(ctx: Context, reply_id: int, colour: str = "seagreen", size: t
         token = media.token
     ctx.media.put(f"key-{reply_id}-{colour}", out.getvalue())
     return token
+
+
+def add_task(ctx: Context, family: Enrolled | None, kind: TaskKind = TaskKind.ASK_ABOUT_BIRTH, **details: Any) -> int:
+    """Ask for something to be done, about a family or about the service, and return the task's id."""
+    with ctx.sessions.begin() as session:
+        number = session.query(Task.id).count() + 1
+        tasks.ask(session, kind, f"test:{number}", now=datetime.now(UTC),
+                  family_id=family.family_id if family else None, **details)  # fmt: skip
+        return int(session.query(Task.id).filter_by(occasion=f"test:{number}").one()[0])

@@ -10,12 +10,15 @@ from werkzeug.routing import Rule
 
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled
-from tests.web.conftest import add_staff, browser, log_in, receive_reply, store_picture, token_in
+from tests.web.conftest import add_staff, add_task, browser, log_in, receive_reply, store_picture, token_in
 
 EVERYBODY = "everybody"
 PROVIDER = "provider"  # by signature; a browser gets 403, signed in or not
 TEAM = frozenset({"reviewer", "lead", "admin"})
+LEADS = frozenset({"lead", "admin"})
 STAFF = TEAM | {"editor", "researcher"}
+FAMILY = ("birth", "dates", "pregnancies/new", "caregivers/new", "loss", "hold", "release", "move", "withdraw")
+CAREGIVER = ("preferences", "pause", "resume", "stop", "start", "number", "wrong-number", "leave")
 
 # Each route with its methods, and whom it is open to. A route that is not here fails the test: say who may enter.
 ROUTES: dict[tuple[str, str], object] = {
@@ -39,7 +42,20 @@ ROUTES: dict[tuple[str, str], object] = {
     ("/staff/families", "GET"): TEAM,
     ("/staff/families/new", "GET"): TEAM,
     ("/staff/families/new", "POST"): TEAM,
+    ("/staff/families/import", "GET"): TEAM,
+    ("/staff/families/import", "POST"): TEAM,
     ("/staff/families/<study_code>", "GET"): TEAM,
+    **{(f"/staff/families/<study_code>/{name}", method): TEAM for name in FAMILY for method in ("GET", "POST")},
+    ("/staff/families/<study_code>/undo-loss", "GET"): LEADS,
+    ("/staff/families/<study_code>/undo-loss", "POST"): LEADS,
+    **{
+        (f"/staff/families/<study_code>/caregivers/<key:caregiver_id>/{name}", method): TEAM
+        for name in CAREGIVER
+        for method in ("GET", "POST")
+    },
+    ("/staff/tasks", "GET"): TEAM,
+    ("/staff/tasks/<key:task_id>/done", "POST"): TEAM,
+    ("/staff/ledger", "GET"): STAFF,
 }
 WHOLE_TEAM = ("reviewer", "lead", "editor", "researcher", "admin")
 
@@ -60,6 +76,8 @@ def address(app: Flask, ctx: Context, family: Enrolled) -> Callable[[Rule], str]
         "token": store_picture(ctx, reply_id),
         "study_code": family.study_code,
         "delivery_id": 1,
+        "caregiver_id": family.caregivers[0][0],
+        "task_id": add_task(ctx, family),
     }
     files = {"static": "babymind.css", "bootstrap.static": "css/bootstrap.min.css"}
 

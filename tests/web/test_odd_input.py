@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled
 from tests.conftest import drop_postgres, fresh_postgres
-from tests.web.conftest import browser, log_in, message, receive_reply, signed, token_in
+from tests.web.conftest import add_task, browser, log_in, message, receive_reply, signed, token_in
+from tests.web.test_access import CAREGIVER, FAMILY
 
 ODD = (
     "replies/99999999999999999999",
@@ -19,6 +20,11 @@ ODD = (
     "pictures/%00",
     "families/%00",
     "families/" + "a" * 5000,
+    "families/%00/loss",
+    "families/ABCDE-FGHJK/caregivers/9223372036854775807/pause",
+    "families/ABCDE-FGHJK/caregivers/99999999999999999999/pause",
+    "ledger?day=%00",
+    "ledger?day=99999-01-01",
 )
 
 
@@ -46,6 +52,23 @@ def test_odd_words_in_forms_are_refused_or_kept(reviewer: FlaskClient, ctx: Cont
     fields = ("study", "name", "role", "phone", "zone", "fact_time", "babies", "baby_1", "born_on", "gestation_weeks")
     enrolment = dict.fromkeys((*fields, "messaging_consent"), "a\x00b")
     assert reviewer.post("/staff/families/new", data=enrolment | {"csrf_token": token}).status_code == 422
+
+
+def test_odd_words_about_a_family_are_refused(reviewer: FlaskClient, ctx: Context, family: Enrolled) -> None:
+    token, base = token_in(reviewer.get("/staff/")), f"/staff/families/{family.study_code}"
+    every = ("pregnancy", "born_on", "due_on", "gestation", "babies", "baby_1", "reason", "why", "because", "name",
+             "role", "phone", "zone", "fact_time", "prompt_time", "locale", "days", "arm", "gave")  # fmt: skip
+
+    for path in (*FAMILY, *(f"caregivers/{family.caregivers[0][0]}/{action}" for action in CAREGIVER)):
+        if path.endswith(("stop", "leave", "wrong-number")):  # which ask nothing
+            continue
+        for odd in ("a\x00b", "\ud7ff\ufdd0", "9" * 400, "1-1-1", "-"):
+            answer = reviewer.post(f"{base}/{path}", data={"csrf_token": token, **dict.fromkeys(every, odd)})
+            assert answer.status_code in (409, 422), (path, odd)
+    task_id = add_task(ctx, family)
+    for odd in ("a\x00b", "x" * 5000):
+        form = {"csrf_token": token, "outcome": odd}
+        assert reviewer.post(f"/staff/tasks/{task_id}/done", data=form).status_code == 422
 
 
 def test_odd_sign_ins_are_refused(app: Flask) -> None:

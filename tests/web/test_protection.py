@@ -9,14 +9,35 @@ from flask.testing import FlaskClient
 from babymind.app import create_app
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled
+from babymind.store.families import Family
 from babymind.store.replies import Reply
 from babymind.store.reviews import Comment
+from babymind.store.staff import AuditEvent
 from tests.factories import rows
-from tests.web.conftest import browser, message, receive_reply, settings_for, signed, store_picture, token_in
+from tests.web.conftest import (
+    add_task,
+    browser,
+    message,
+    receive_reply,
+    settings_for,
+    signed,
+    store_picture,
+    token_in,
+)
 from tests.web.test_access import ROUTES, routes
 
 POLICY = {"default-src 'none'", "img-src 'self'", "style-src 'self'", "script-src 'self'", "connect-src 'self'",
           "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"}  # fmt: skip
+
+
+def family_pages(ctx: Context) -> list[str]:
+    """The page of a family, and those on which something is done for it."""
+    return [
+        path
+        for family in rows(ctx, Family)
+        for base in [f"/staff/families/{family.study_code}"]
+        for path in (base, f"{base}/loss", f"{base}/caregivers/new", f"{base}/caregivers/1/preferences")
+    ]
 
 
 def pages(ctx: Context) -> list[str]:
@@ -26,7 +47,8 @@ def pages(ctx: Context) -> list[str]:
     return [
         "/", "/healthz", "/readyz", "/static/babymind.css", "/bootstrap/static/css/bootstrap.min.css", "/nothing",
         "/staff/", "/staff/replies", "/staff/replies?show=all", f"/staff/replies/{reply_id}", "/staff/families",
-        "/staff/families/new", f"/staff/pictures/{token}", "/staff/login", "/staff/logout",
+        "/staff/families/new", "/staff/tasks", "/staff/ledger", *family_pages(ctx),
+        f"/staff/pictures/{token}", "/staff/login", "/staff/logout",
         "/webhooks/twilio/messages",
     ]  # fmt: skip
 
@@ -71,10 +93,14 @@ def test_every_post_needs_its_token(app: Flask, reviewer: FlaskClient, ctx: Cont
     reply_id = receive_reply(ctx)
     other = token_in(browser(app).get("/staff/login"))
     posts = [rule for rule, method in routes(app) if method == "POST" and ROUTES[rule.rule, method] != "provider"]
-    assert len(posts) == 5
+    assert len(posts) == 24
+    known = {"<key:reply_id>": reply_id, "<key:task_id>": add_task(ctx, family), "<study_code>": family.study_code,
+             "<key:caregiver_id>": family.caregivers[0][0]}  # fmt: skip
 
     for rule in posts:
-        path = rule.rule.replace("<key:reply_id>", str(reply_id))
+        path = rule.rule
+        for name, value in known.items():
+            path = path.replace(name, str(value))
         for token in (None, "", "nonsense", other):
             form = {"text": "Hello", "token": "abc"} | ({} if token is None else {"csrf_token": token})
             answer = reviewer.post(path, data=form)
@@ -83,6 +109,7 @@ def test_every_post_needs_its_token(app: Flask, reviewer: FlaskClient, ctx: Cont
 
     assert rows(ctx, Comment) == []
     assert [reply.status.value for reply in rows(ctx, Reply)] == ["waiting"]
+    assert [event.action for event in rows(ctx, AuditEvent, subject="family")] == ["enrol"]
     assert reviewer.get("/staff/").status_code == 200  # still signed in
 
 

@@ -1,0 +1,54 @@
+"""Both engines on both databases; DBOS keeps its tables from one test of a module to the next, as it does in life."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from babymind.bootstrap import _hints_url
+from babymind.engine.dbos import DbosEngine
+from tests.conftest import DATABASES, drop_postgres, fresh_postgres
+
+SOON = 10.0
+POLL_SECONDS = 0.05
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('engine') / 'babymind.db'}"
+        return
+    uri = request.getfixturevalue("postgres")
+    address = fresh_postgres(uri, template="template1")
+    yield address
+    drop_postgres(uri, address)
+
+
+@pytest.fixture
+def make_dbos(home: str) -> Iterator[Callable[[], DbosEngine]]:
+    """Make engines over that database; those that a test leaves are stopped."""
+    made: list[DbosEngine] = []
+
+    def make() -> DbosEngine:
+        made.append(DbosEngine(_hints_url(home), poll_seconds=POLL_SECONDS))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.stop()
+
+
+def file_of(url: str) -> Path:
+    """Return the file of an SQLite database."""
+    return Path(str(make_url(url).database))
+
+
+def until(true: Callable[[], object], seconds: float = SOON) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to be so"
+        time.sleep(0.005)

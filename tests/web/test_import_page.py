@@ -1,0 +1,97 @@
+"""Importing families on a page: first what would come of it, then the deed, and a sentence for what cannot be."""
+
+import html
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+
+from babymind.clock import utc_now
+from babymind.services import content, enrol
+from babymind.services.context import Context
+from babymind.store.families import Family
+from babymind.web.importing import LARGEST_FILE
+from tests.factories import rows
+from tests.web.conftest import token_in
+
+SOON = utc_now().date() + timedelta(days=60)
+GOOD = f"study,caregiver,phone,due_date\ndemo,Sam,+447700900101,{SOON}\n"
+MIXED = f"{GOOD}demo,Jo,07700 900102,03/04/2026\n"
+PAGE = "/staff/families/import"
+
+
+@pytest.fixture
+def team(ctx: Context, reviewer: FlaskClient) -> FlaskClient:
+    """A reviewer of an installation with a study."""
+    content.load(ctx)
+    enrol.add_study(ctx, "demo")
+    return reviewer
+
+
+def check(client: FlaskClient, text: str, **fields: str):  # type: ignore[no-untyped-def]  # the test client's answer
+    token = token_in(client.get(PAGE))
+    file = (io.BytesIO(text.encode()), "families.csv")
+    return client.post(PAGE, data={"csrf_token": token, "file": file, **fields})
+
+
+def test_the_outcome_is_shown_before_anything_is_written(ctx: Context, team: FlaskClient) -> None:
+    shown = check(team, MIXED)
+
+    assert shown.status_code == 200
+    assert "<strong>1</strong> of 2 rows can go in" in shown.text
+    assert "may be two days" in shown.text
+    assert "Enrol these 1 families" in shown.text
+    assert rows(ctx, Family) == []
+
+
+def test_the_second_form_imports_what_was_shown(ctx: Context, team: FlaskClient) -> None:
+    shown = check(team, MIXED)
+    text = html.unescape(re.search(r'<textarea name="text" hidden>(.*?)</textarea>', shown.text, re.DOTALL)[1])  # type: ignore[index]
+
+    done = team.post(PAGE, data={"csrf_token": token_in(shown), "text": text, "import": "yes"})
+
+    assert done.status_code == 303
+    assert len(rows(ctx, Family)) == 1
+    assert "1 caregivers of 1 families are enrolled. 1 rows were left out." in team.get("/staff/families").text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("shoe size\n1\n", "not known"),
+        ("", "no column caregiver"),
+        ("x" * (LARGEST_FILE + 2), "larger than 2 MB"),
+    ],
+)
+def test_what_cannot_be_read_is_told_and_nothing_is_written(
+    ctx: Context, team: FlaskClient, text: str, says: str
+) -> None:
+    refused = check(team, text)
+
+    assert refused.status_code == 422
+    assert says in refused.text
+    assert rows(ctx, Family) == []
+
+
+def test_a_file_that_is_not_text_is_told(team: FlaskClient) -> None:
+    token = token_in(team.get(PAGE))
+
+    refused = team.post(PAGE, data={"csrf_token": token, "file": (io.BytesIO(b"\xff\xfe\x00"), "x.csv")})
+
+    assert "UTF-8" in refused.text
+
+
+def test_only_this_page_takes_a_large_form(team: FlaskClient) -> None:
+    token = token_in(team.get("/staff/families/new"))
+
+    refused = team.post("/staff/families/new", data={"csrf_token": token, "name": "x" * 300_000})
+
+    assert refused.status_code == 413
+
+
+def test_what_was_typed_is_shown_as_text_and_never_as_a_page(team: FlaskClient) -> None:
+    shown = check(team, "study,caregiver,phone\ndemo,Sam,<script>alert(1)</script>\n")
+
+    assert "<script>alert" not in shown.text
