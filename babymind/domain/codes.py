@@ -42,6 +42,11 @@ class Code:
         """Whether the people who run the service should hear of it: it is more than one family's matter."""
         return self.meaning in {CodeClass.CONFIGURATION, CodeClass.OURS} or not self.known
 
+    @property
+    def stops_all(self) -> bool:
+        """Whether every message of ours would be told the same, so that sending may as well wait."""
+        return self.meaning is CodeClass.CONFIGURATION and self.number not in _OF_SOME
+
 
 def code(number: int | None, http_status: int | None = None) -> Code:
     """Return what an error means.
@@ -68,6 +73,10 @@ def code(number: int | None, http_status: int | None = None) -> Code:
     return replace(_NO_REASON if number is None else _LATER, number=number)
 
 
+# Set up wrongly for one country, number or template; one such family must not hold up the others.
+_OF_SOME = frozenset(
+    {21408, 21606, 21608, 21621, 21659, 21703, 21709, 30010, 30018, 30024, 30034, 63015, 63040, 63041}
+)
 _NOT_LET_IN = frozenset({401, 403})
 _NOT_TWILIO = frozenset({404, 405, 407, 421})  # without a number, so from something between us and Twilio
 

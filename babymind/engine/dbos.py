@@ -75,6 +75,7 @@ class DbosEngine:
             "system_database_url": self._url, "sys_db_pool_size": 5, "max_executor_threads": 4,
             "serializer": DBOSPortableJSONSerializer(), "use_listen_notify": False, "enable_otlp": False,
             "log_level": "WARNING", "scheduler_polling_interval_sec": 3600.0,
+            "notification_listener_polling_interval_sec": self._poll_seconds,  # of nothing, but a stop waits for it
         }  # fmt: skip
 
         def bell(kind: str) -> None:

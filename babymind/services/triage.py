@@ -150,7 +150,8 @@ def _born(ctx: Context, session: Session, caregiver: Caregiver, steering: Steeri
 def _loss(ctx: Context, session: Session, caregiver: Caregiver, _steering: Steering, change: Change) -> Answer:
     family = caregiver.family
     about = [one for one in family.pregnancies if one.status is not PregnancyStatus.LOST]
-    if len(about) == 1 and len(life.living(about[0])) == 1:
+    told_before = any(len(life.living(one)) < len(one.infants) for one in family.pregnancies)
+    if len(about) == 1 and len(life.living(about[0])) == 1 and not told_before:
         life.loss(ctx, session, about[0], change, reason=LossReason.NOT_SAID)
         _ask_about_loss(session, caregiver, change)
     else:  # nobody can tell of whom they speak

@@ -56,7 +56,8 @@ def _text() -> str:
         if not said.strip():
             raise InvalidInputError("Choose a file: a spreadsheet saved as CSV.")
         return said
-    data = file.read(LARGEST_FILE + 1)
+    with file.stream:  # a large one lies on disk until it is closed
+        data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise InvalidInputError("The file is larger than 2 MB; split it, or import it with: babymind families import")
     try:

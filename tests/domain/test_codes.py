@@ -79,6 +79,14 @@ def test_people_hear_of_what_is_more_than_one_familys_matter() -> None:
     assert not code(30003).alert
 
 
+def test_what_is_wrong_for_one_country_does_not_stop_the_others() -> None:
+    assert all(code(number).stops_all for number in (20003, 20005, 21212, 21704, 30002))
+    assert code(None, 401).stops_all
+    assert not any(code(number).stops_all for number in (21408, 21608, 30018, 30034))
+    assert {code(number).meaning for number in codes._OF_SOME} == {CodeClass.CONFIGURATION}
+    assert not any(one.stops_all for one in LISTED if one.meaning is not CodeClass.CONFIGURATION)
+
+
 @pytest.mark.parametrize(
     ("number", "status", "meaning", "retry"),
     [

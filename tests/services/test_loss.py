@@ -391,6 +391,26 @@ def test_a_parent_of_twins_who_texts_of_a_loss_is_answered_and_nobody_guesses_of
     assert len(open_tasks(ctx, TaskKind.CONFIRM_LOSS)) == 1
 
 
+def test_a_parent_who_texts_of_a_twins_death_that_staff_know_of_does_not_tell_of_the_other_twins(
+    living: Living, ctx: Context, channel: Phones
+) -> None:
+    approve_condolence(ctx)
+    family = parents(ctx, babies=("Ada", "Ben"), born_on=BORN)
+    living.at("2026-03-02T14:00")
+    life.tell_loss(ctx, family.study_code, babies=[2], actor=STAFF)
+    channel.clear()
+
+    living.text("Our baby died", phone=SAM)
+    living.days(1)
+
+    assert [one.status for one in rows(ctx, Infant)] == [PregnancyStatus.BORN, PregnancyStatus.LOST]
+    assert rows(ctx, Pregnancy)[0].hold is Hold.AFTER_LOSS
+    assert sorted((one.to, one.text) for one in channel.came) == sorted(
+        [(SAM, said(ctx, "condolence")), (SAM, said(ctx, "loss")), (JO, said(ctx, "condolence"))]
+    )
+    assert len(open_tasks(ctx, TaskKind.CONFIRM_LOSS)) == 1
+
+
 def test_the_siblings_of_a_baby_who_died_are_held_too(living: Living, ctx: Context, channel: Phones) -> None:
     family = enrol_family(ctx)
     older = life.add_pregnancy(ctx, family.study_code, babies=("Kim",), born_on=date(2025, 8, 1), actor=STAFF)

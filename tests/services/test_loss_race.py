@@ -24,7 +24,7 @@ from tests.services.living import Living, Phones, said
 
 SEED = 31
 TOLD_BY_TEXT = 200
-TOLD_BY_STAFF = 40
+TOLD_BY_STAFF = 25
 EVERY_NTH_TELLS_NOTHING = 20  # and gets its messages: the race is a real one
 LONGEST_WAIT = 0.004
 
