@@ -78,10 +78,10 @@ def _engine(settings: Settings) -> Engine:
             f"BABYMIND_ENGINE dbos needs the extra 'scale' ({missing.name} is missing); "
             "install it with: pip install 'babymind[scale]'"
         ) from None
-    return DbosEngine(_hints_url(settings.database_url))
+    return DbosEngine(hints_url(settings.database_url))
 
 
-def _hints_url(database_url: str) -> str:
+def hints_url(database_url: str) -> str:
     """Return where hints are kept: in the same PostgreSQL, or beside an SQLite file, which has but one lock."""
     url = make_url(database_url)
     if url.get_backend_name() == "postgresql":

@@ -60,7 +60,7 @@ def test_a_missing_setting_is_named(environment: dict[str, str], monkeypatch: py
         ("CHANNEL", "pigeon", "BABYMIND_CHANNEL is odd"),
         ("CHANNEL", "twilio", "BABYMIND_PUBLIC_URL must begin with https://"),
         ("TWILIO_FROM", "", "BABYMIND_TWILIO_FROM or BABYMIND_TWILIO_MESSAGING_SERVICE_SID is needed"),
-        ("ENGINE", "dbos", "BABYMIND_ENGINE dbos is not built yet"),
+        ("ENGINE", "celery", "BABYMIND_ENGINE is odd"),
         ("SEND_THREADS", "0", "BABYMIND_SEND_THREADS is odd"),
     ],
 )

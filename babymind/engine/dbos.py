@@ -46,8 +46,7 @@ class DbosEngine:
             system_database_pool_size=len(Work), lazy=True, retry_connection_errors=False,
         )  # fmt: skip
         self._local, self._started, self._tidy_at = InlineEngine(), False, utc_now()
-        self._lock, self._to_tell = threading.Lock(), set[Work]()
-        self._away, self._not_carried = False, 0
+        self._lock, self._to_tell, self._not_carried = threading.Lock(), set[Work](), 0
         # An ending process waits for these threads, so a command that hints and ends is heard, too.
         self._aside = ThreadPoolExecutor(len(Work), thread_name_prefix="hint")
 
@@ -74,8 +73,8 @@ class DbosEngine:
             "name": NAME, "application_version": VERSION, "executor_id": socket.gethostname(),
             "system_database_url": self._url, "sys_db_pool_size": 5, "max_executor_threads": 4,
             "serializer": DBOSPortableJSONSerializer(), "use_listen_notify": False, "enable_otlp": False,
-            "log_level": "WARNING", "scheduler_polling_interval_sec": 3600.0,
-            "notification_listener_polling_interval_sec": self._poll_seconds,  # of nothing, but a stop waits for it
+            "log_level": "ERROR",  # it warns ten times a second of a database that is away, of which ticks tell, too
+            "scheduler_polling_interval_sec": 3600.0, "notification_listener_polling_interval_sec": POLL_SECONDS,
         }  # fmt: skip
 
         def bell(kind: str) -> None:
@@ -97,10 +96,10 @@ class DbosEngine:
         self._started = True
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
-        """Hear nothing more, finish what is under way, and call nothing more."""
+        """Hear nothing more, and finish what is under way."""
         until = time.monotonic() + timeout_seconds
-        dbos_log.setLevel(logging.CRITICAL)  # it calls a hint that is left to others an error
-        leaving = threading.Thread(target=self._leave, name="engine-leave", daemon=True)  # slow without a database
+        dbos_log.setLevel(logging.CRITICAL)  # a hint that is left to others is an error to it
+        leaving = threading.Thread(target=self._leave, daemon=True)  # takes long where the database is away
         leaving.start()
         self._local.stop(timeout_seconds)
         leaving.join(max(0.0, until - time.monotonic()))
@@ -111,6 +110,7 @@ class DbosEngine:
 
     def _leave(self) -> None:
         if self._started:
+            self._started = False  # from here on hints are for others
             DBOS.destroy(destroy_registry=True)
         self._aside.shutdown(wait=True)
         self._carrier.destroy()
@@ -123,12 +123,9 @@ class DbosEngine:
             if not self._is_new(work, bucket):  # somebody told it before, and it may have been heard before, too
                 time.sleep((bucket + 1) * BUCKET_SECONDS - now)
                 self._is_new(work, bucket + 1)
-            self._away = False
         except Exception as error:
             self._not_carried += 1
-            if not self._away:  # said once, not for each hint
-                log.warning("hint not carried", work=work, error=type(error).__name__)
-            self._away = True
+            log.warning("hint not carried", work=work, error=type(error).__name__)
 
     def _is_new(self, work: Work, bucket: int) -> bool:
         """Enqueue a hint, unless one of this kind and bucket is there, whatever has become of it."""

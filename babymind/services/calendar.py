@@ -17,7 +17,7 @@ from babymind.errors import InvalidInputError, NotFoundError
 from babymind.services.context import Context
 from babymind.store import content, deliveries, families
 from babymind.store.deliveries import Delivery
-from babymind.store.families import Caregiver, Family, Pregnancy, PregnancyStatus
+from babymind.store.families import Caregiver, Family, Infant, Pregnancy, PregnancyStatus
 from babymind.store.plan import PROMPT_REST_DAYS
 from babymind.store.studies import Enrolment
 
@@ -77,7 +77,7 @@ def _of_caregiver(ctx: Context, session: Session, foreteller: "_Foreteller", car
     begin = first or local_day(foreteller.now, ZoneInfo(caregiver.zone))
     name = ctx.vault.open(caregiver.name_sealed)
     babies = {
-        one.id: babies_called([ctx.vault.open_optional(infant.name_sealed) for infant in one.infants])
+        one.id: babies_called([ctx.vault.open_optional(infant.name_sealed) for infant in _spoken_of(one)])
         for one in foreteller.family.pregnancies
     }
     written = {
@@ -97,6 +97,12 @@ def _of_caregiver(ctx: Context, session: Session, foreteller: "_Foreteller", car
                     item=told.item, due_at=told.due_at, outcome=told.outcome, reason=told.reason,
                     planned=row is not None,
                 )  # fmt: skip
+
+
+def _spoken_of(pregnancy: Pregnancy) -> list[Infant]:
+    """Return the babies whom the messages name: the living ones; where there is none, those whom they named."""
+    living = [one for one in pregnancy.infants if one.status is not PregnancyStatus.LOST]
+    return living or pregnancy.infants
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import structlog
 
 from babymind.channels.base import OutgoingMessage
 from babymind.clock import utc_now
+from babymind.domain.codes import code
 from babymind.domain.delivery import (
     SEND,
     DeliveryStatus,
@@ -165,7 +166,7 @@ class _Run:
                 self.record([pair])
             return
         self.outcomes.update(_result(one, outcome, now).status for one, outcome in pairs)
-        wrong = [outcome for _, outcome in pairs if isinstance(outcome, ChannelConfigurationError)]
+        wrong = [outcome for _, outcome in pairs if _holds_up_all(outcome)]
         if wrong:  # the same would be said of every family: stop here, and try again later
             log.error("the channel is set up wrongly", said=str(wrong[0]))
             self.more = self.held_back = False
@@ -299,6 +300,13 @@ def _result(one: Ready, outcome: str | ChannelError, now: datetime) -> Result:
     if delay is None:
         return replace(told, status=DeliveryStatus.FAILED, reason=Reason.GAVE_UP, failed=True)
     return replace(_again(told, one, now, delay), failed=True)
+
+
+def _holds_up_all(outcome: str | ChannelError) -> bool:
+    """Tell whether the next message would be told the same; one country that is not enabled holds up nobody else."""
+    if not isinstance(outcome, ChannelConfigurationError):
+        return False
+    return outcome.provider_code is None or code(outcome.provider_code).stops_all
 
 
 def _again(result: Result, one: Ready, now: datetime, seconds: int) -> Result:

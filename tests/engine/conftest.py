@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from babymind.bootstrap import _hints_url
+from babymind.bootstrap import hints_url
 from babymind.engine.dbos import DbosEngine
 from tests.conftest import DATABASES, drop_postgres, fresh_postgres
 
@@ -33,7 +33,7 @@ def make_dbos(home: str) -> Iterator[Callable[[], DbosEngine]]:
     made: list[DbosEngine] = []
 
     def make() -> DbosEngine:
-        made.append(DbosEngine(_hints_url(home), poll_seconds=POLL_SECONDS))
+        made.append(DbosEngine(hints_url(home), poll_seconds=POLL_SECONDS))
         return made[-1]
 
     yield make

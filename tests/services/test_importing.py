@@ -91,7 +91,7 @@ def thousands(good: int, bad: int) -> tuple[str, dict[int, str]]:
 
 def test_five_thousand_rows_with_three_hundred_bad_ones(ctx: Context) -> None:
     large = ctx.database.dialect.name == "sqlite"
-    good, bad = (4700, 300) if large else (470, 30)
+    good, bad = (4700, 300) if large else (188, 12)
     text, told = thousands(good, bad)
 
     found = importing.read(ctx, text)

@@ -9,7 +9,7 @@ from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus, Hold, Kind, Reason
 from babymind.domain.reply import ReplyStatus
 from babymind.errors import ConflictError, InvalidInputError
-from babymind.services import caregivers, comment, enrol, ledger, life, receive, triage
+from babymind.services import calendar, caregivers, comment, enrol, ledger, life, receive, triage
 from babymind.services.context import Context
 from babymind.store import families
 from babymind.store.deliveries import Delivery
@@ -352,6 +352,7 @@ def test_when_one_twin_dies_the_other_is_held_till_a_person_has_spoken_with_the_
     life.release(ctx, family.study_code, because="they would like Ada's", actor=STAFF)
     living.days(8, looks=(0, 9, 17))
     texts = channel.of(SAM)
+    assert {entry.babies for entry in calendar.of_family(ctx, family.study_code)} == {"Ada"}
     assert len(texts) == 16
     assert any("Ada" in text for text in texts)
     assert not any("Ben" in text for text in texts)
