@@ -183,13 +183,15 @@ def require_open(known: Dates, today: date) -> None:
 
 def parse_phone(text: str, *, simulated: bool) -> str:
     """Return a mobile number in E.164; refuse what is none, and real ones where only fiction is allowed."""
+    none = InvalidInputError(
+        f"'{text}' is not an international telephone number; write it with + and the country, such as +447700900123."
+    )
+    if any(one.isalpha() for one in text):  # the library takes a letter for a key of a telephone: O would be 6
+        raise none
     try:
         number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException:
-        raise InvalidInputError(
-            f"'{text}' is not an international telephone number; write it with + and the country, "
-            "such as +447700900123."
-        ) from None
+        raise none from None
     written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if contact.is_fiction(written) or simulated:
         contact.require_reachable(written, simulated=simulated)
@@ -337,7 +339,8 @@ def join_family(ctx: Context, session: Session, family: Family, study: Study, on
     session.add_all(_consents(ctx, caregiver, one, study=study, how="staff", now=now))
     lost = any(p.status is PregnancyStatus.LOST or p.hold for p in family.pregnancies)
     if not one.shared and not lost:
-        names = [ctx.vault.open_optional(i.name_sealed) for p in family.pregnancies for i in p.infants]
+        names = [ctx.vault.open_optional(i.name_sealed) for p in family.pregnancies for i in p.infants
+                 if i.status is not PregnancyStatus.LOST]  # fmt: skip
         _add_welcomes(session, [_welcome(ctx, caregiver, one, study=study, names=names, now=now)])
     return caregiver
 

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Engine as Database
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from babymind.bootstrap import hints_url
 from babymind.engine.dbos import DbosEngine
+from babymind.store.base import make_engine
 from tests.conftest import DATABASES, drop_postgres, fresh_postgres
 
 SOON = 10.0
@@ -29,7 +32,7 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def make_dbos(home: str) -> Iterator[Callable[[], DbosEngine]]:
-    """Make engines over that database; those that a test leaves are stopped."""
+    """Make engines over that database; they are stopped, and the hints that nobody took are removed."""
     made: list[DbosEngine] = []
 
     def make() -> DbosEngine:
@@ -39,11 +42,16 @@ def make_dbos(home: str) -> Iterator[Callable[[], DbosEngine]]:
     yield make
     for engine in made:
         engine.stop()
+    with tables(home) as (database, schema), suppress(DBAPIError), database.begin() as connection:
+        connection.execute(text(f"DELETE FROM {schema}workflow_status"))  # there are none before the first start
 
 
-def file_of(url: str) -> Path:
-    """Return the file of an SQLite database."""
-    return Path(str(make_url(url).database))
+@contextmanager
+def tables(home: str) -> Iterator[tuple[Database, str]]:
+    """Open the tables of DBOS; also how their names begin."""
+    database = make_engine(hints_url(home))
+    yield database, "dbos." if database.dialect.name == "postgresql" else ""
+    database.dispose()
 
 
 def until(true: Callable[[], object], seconds: float = SOON) -> None:

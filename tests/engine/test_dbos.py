@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from babymind.engine.dbos import NAME, QUEUE, VERSION, DbosEngine
 from babymind.errors import ConfigurationError
 from babymind.store.base import make_engine
 from tests.conftest import drop_postgres, fresh_postgres
-from tests.engine.conftest import POLL_SECONDS, until
+from tests.engine.conftest import POLL_SECONDS, tables, until
 
 MakeDbos = Callable[[], DbosEngine]
 
@@ -62,14 +61,6 @@ class Process:
             self._popen.wait()
             self._reader.join()
             self._popen.stdout.close()
-
-
-@contextmanager
-def tables(home: str) -> Iterator[tuple[Database, str]]:
-    """Open the tables of DBOS; also how their names begin."""
-    database = make_engine(hints_url(home))
-    yield database, "dbos." if database.dialect.name == "postgresql" else ""
-    database.dispose()
 
 
 def drop(address: str) -> None:

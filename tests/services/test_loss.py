@@ -499,7 +499,6 @@ def test_undoing_the_second_loss_of_twins_does_not_bring_back_the_first(
     assert not any("Ben" in text for text in channel.of(SAM))
 
 
-@pytest.mark.xfail(strict=True, reason="services/enrol.join_family names every infant, also one who died")
 def test_whoever_joins_after_a_twin_died_is_welcomed_with_the_living_twins_name(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
