@@ -172,13 +172,14 @@ def _enrol_samples(ctx: Context, exchange: Exchange) -> list[tuple[str, Sample]]
     for place, sample in enumerate(SAMPLES):
         zone = zones[1 if len(zones) > 1 and place % 4 == 3 else 0]
         local = now.astimezone(ZoneInfo(zone))
-        # The facts and prompts of today are due already, so that there is something to read at once.
-        times = [f"{local - timedelta(minutes=minutes):%H:%M}" for minutes in (30, 5)]
+        # The fact and the prompt of today are due already, so that there is something to read; at the same minute,
+        # for of two that are late together only the newer one goes.
+        at = f"{local - timedelta(minutes=5):%H:%M}"
         people = []
         for number, (name, role) in enumerate(sample.caregivers):
             phone = f"+4477009001{place:02d}" if number == 0 else f"+4477009002{place:02d}"
-            people.append(NewCaregiver(name=name, phone=phone, role=role, zone=zone, fact_time=times[0],
-                                       prompt_time=times[1], research_consent=True))  # fmt: skip
+            people.append(NewCaregiver(name=name, phone=phone, role=role, zone=zone, fact_time=at,
+                                       prompt_time=at, research_consent=True))  # fmt: skip
             exchange.add_phone(phone, _label(name, role, sample), zone)
         enrol.enrol(ctx, _family(sample, people, local, now), actor="demo")
         if sample.says:
