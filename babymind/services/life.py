@@ -109,7 +109,7 @@ def birth(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change, 
     replan_family(session, family, change.now)
     deliveries.cancel_notices(session, pregnancy.id)  # "has your baby arrived?" needs no answer any more
     planning.drop_questions(session, pregnancy.id, change.now, because="The birth was told.")
-    _congratulate(ctx, session, pregnancy, change)
+    _congratulate(ctx, session, pregnancy, change, weeks_told=gestation_days is not None)
     if known.birth and known.birth.preterm and gestation_days is None:
         tasks.ask(session, TaskKind.CHECK_GESTATION, f"gestation:{pregnancy.id}", now=change.now,
                   family_id=family.id, pregnancy_id=pregnancy.id)  # fmt: skip
@@ -135,25 +135,32 @@ def _set_dates(pregnancy: Pregnancy, known: Dates) -> None:
     pregnancy.gestation_days = known.birth.gestation_days if known.birth else None
 
 
-def _congratulate(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change) -> None:
+def _congratulate(ctx: Context, session: Session, pregnancy: Pregnancy, change: Change, *, weeks_told: bool) -> None:
     if pregnancy.hold or pregnancy.status is PregnancyStatus.LOST or not takes_part(pregnancy.family):
         return
-    early = pregnancy.dates.birth is not None and pregnancy.dates.birth.preterm
     names = [ctx.vault.open_optional(one.name_sealed) for one in living(pregnancy)]
+    key, values = _words_on_birth(pregnancy, weeks_told=weeks_told)
     for caregiver in pregnancy.family.caregivers:
         if caregiver.messaging is not Messaging.ACTIVE:
             continue
-        born_on = pregnancy.born_on or change.now.date()
         text = message_text(
-            ctx, "birth-early" if early else "birth-congratulations", caregiver.locale,
-            today=local_day(change.now, ZoneInfo(caregiver.zone)), babies=names,
-            **({"day": f"{born_on.day} {born_on:%B}"} if early else {}),
-        )  # fmt: skip
+            ctx, key, caregiver.locale, today=local_day(change.now, ZoneInfo(caregiver.zone)), babies=names, **values
+        )
         told_it = caregiver.id == change.caregiver_id
         send_notice(
             ctx, session, caregiver, change.now, kind=Kind.ANSWER if told_it else Kind.NOTICE,
             occasion=f"birth:{pregnancy.id}:{caregiver.id}", text=text, pregnancy_id=pregnancy.id,
         )  # fmt: skip
+
+
+def _words_on_birth(pregnancy: Pregnancy, *, weeks_told: bool) -> tuple[str, dict[str, str]]:
+    """Return which message tells of a birth, and its values; nobody is asked for weeks that have just been told."""
+    birth = pregnancy.dates.birth
+    if birth is None or not birth.preterm:
+        return "birth-congratulations", {}
+    if weeks_told:
+        return "weeks", {"weeks": weeks(birth.gestation_days)}
+    return "birth-early", {"day": f"{birth.born_on.day} {birth.born_on:%B}"}
 
 
 def takes_part(family: Family) -> bool:

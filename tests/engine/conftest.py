@@ -6,12 +6,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from sqlalchemy import Engine as Database
-from sqlalchemy import text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from babymind.bootstrap import hints_url
 from babymind.engine.dbos import DbosEngine
-from babymind.store.base import make_engine
 from tests.conftest import DATABASES, drop_postgres, fresh_postgres
 
 SOON = 10.0
@@ -49,7 +48,11 @@ def make_dbos(home: str) -> Iterator[Callable[[], DbosEngine]]:
 @contextmanager
 def tables(home: str) -> Iterator[tuple[Database, str]]:
     """Open the tables of DBOS; also how their names begin."""
-    database = make_engine(hints_url(home))
+    url = make_url(hints_url(home))
+    if url.get_backend_name() == "sqlite":  # as DBOS opens it: ours would turn its journal into another kind
+        database = create_engine(url, connect_args={"timeout": 30})
+    else:
+        database = create_engine(url.set(drivername="postgresql+psycopg"))
     yield database, "dbos." if database.dialect.name == "postgresql" else ""
     database.dispose()
 

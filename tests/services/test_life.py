@@ -94,19 +94,26 @@ def test_an_early_birth_with_its_weeks_is_told_in_one_text(living: Living, ctx: 
 
     pregnancy = rows(ctx, Pregnancy)[0]
     assert (pregnancy.born_on, pregnancy.gestation_days) == (date(2026, 3, 12), 219)
-    assert any(text.startswith("Thank you for telling us, and a warm welcome") for text in channel.of(SAM))
+    assert said(ctx, "weeks", weeks="31+2") in channel.of(SAM)  # and they are not asked for once more
     assert [(row.stage, row.age_day) for row in slots(ctx, kind=Kind.PROMPT)][-1] == (Stage.EARLY, 2)
     assert open_tasks(ctx, TaskKind.CHECK_GESTATION) == []
 
 
-def test_of_an_early_birth_without_its_weeks_a_person_asks(living: Living, ctx: Context) -> None:
+def test_of_an_early_birth_without_its_weeks_we_ask_and_so_does_a_person(
+    living: Living, ctx: Context, channel: Phones
+) -> None:
     enrol_family(ctx, born_on=None, due_on=date(2026, 5, 12))
     living.at("2026-03-14T10:00")
 
     living.text("born yesterday")
-
+    assert channel.of(SAM)[-1] == said(ctx, "birth-early", ("Robin",), day="13 March")
     assert rows(ctx, Pregnancy)[0].gestation_days == 280 - 60
     assert len(open_tasks(ctx, TaskKind.CHECK_GESTATION)) == 1
+
+    living.text("BORN 13 March 31+2")
+    assert channel.of(SAM)[-1] == said(ctx, "weeks", weeks="31+2")
+    assert rows(ctx, Pregnancy)[0].gestation_days == 219
+    assert open_tasks(ctx, TaskKind.CHECK_GESTATION) == []
 
 
 def test_a_birth_that_cannot_be_is_refused_with_the_reason_and_nothing_is_changed(
