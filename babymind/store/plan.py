@@ -374,18 +374,25 @@ ZERO = bindparam("zero", type_=Integer)
 
 @cache
 def _just_held():  # type: ignore[no-untyped-def]  # three columns
+    began = (
+        select(PregnancyStage.pregnancy_id)
+        .where(PregnancyStage.first_day <= DAY, PregnancyStage.first_day > BEGAN, PregnancyStage.stage == Stage.HELD)
+        .offset(0)  # found first, by their index
+        .subquery("began")
+    )
     return (
         select(Pregnancy.id, Pregnancy.family_id, Pregnancy.due_on)
-        .join(PregnancyStage, PregnancyStage.pregnancy_id == Pregnancy.id)
+        .select_from(began)
+        .join(Pregnancy, Pregnancy.id == began.c.pregnancy_id)
         .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
         .join(Enrolment, (Enrolment.family_id == Pregnancy.family_id) & Enrolment.to_day.is_(None))
         .where(
-            Caregiver.zone == ZONE, PregnancyStage.stage == Stage.HELD, PregnancyStage.first_day <= DAY,
-            PregnancyStage.first_day > BEGAN, Pregnancy.status == PregnancyStatus.EXPECTED,
+            Caregiver.zone == ZONE,
+            Pregnancy.status == PregnancyStatus.EXPECTED,
             Pregnancy.hold.is_(None),  # nobody asks a family that may have told of a loss
         )
         .distinct()
-    )  # fmt: skip
+    )
 
 
 @cache
@@ -402,14 +409,25 @@ def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
         if stage is Stage.COMPLETED
         else Pregnancy.status == PregnancyStatus.EXPECTED  # who is born late was overdue once too
     )  # fmt: skip
+    # OFFSET 0 has the few stages that began on that day found first, by their index, and not every caregiver.
+    began = (
+        select(PregnancyStage.pregnancy_id, PregnancyStage.stage)
+        .where(
+            PregnancyStage.first_day == BEGAN, PregnancyStage.stage == stage,
+            PregnancyStage.zero_ordinal == ZERO,  # not a later piece, cut where a sibling's stage changes
+        )
+        .offset(0)
+        .subquery("began")
+    )  # fmt: skip
     rows = (
         select(
             Caregiver.id, Pregnancy.id, literal(Kind.NOTICE, columns.kind.type),
             literal(f"{item}:{days_in}:") + cast(Pregnancy.id, String) + ":" + cast(Caregiver.id, String),
-            literal(PRIORITY[Kind.NOTICE]), DAY, PregnancyStage.stage, ContentItem.id, due.instant, late.instant,
+            literal(PRIORITY[Kind.NOTICE]), DAY, began.c.stage, ContentItem.id, due.instant, late.instant,
             literal(DeliveryStatus.PLANNED, columns.status.type), literal(0), literal(0),
         )
-        .join(Pregnancy, Pregnancy.id == PregnancyStage.pregnancy_id)
+        .select_from(began)
+        .join(Pregnancy, Pregnancy.id == began.c.pregnancy_id)
         .join(Caregiver, Caregiver.family_id == Pregnancy.family_id)
         .join(Enrolment, (Enrolment.family_id == Pregnancy.family_id) & Enrolment.to_day.is_(None))
         .join(Arm, Arm.id == Enrolment.arm_id)
@@ -418,8 +436,7 @@ def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
         .join(late, (late.zone == ZONE) & (late.local_day == DAY) & (late.at == Study.quiet_from))
         .join(ContentItem, (ContentItem.key == item) & (ContentItem.locale == Caregiver.locale))
         .where(
-            PregnancyStage.stage == stage, PregnancyStage.first_day == BEGAN, Caregiver.zone == ZONE,
-            PregnancyStage.zero_ordinal == ZERO,  # not a later piece, cut where a sibling's stage changes
+            Caregiver.zone == ZONE,
             still_so,
             Caregiver.messaging == Messaging.ACTIVE, Caregiver.starts_at <= due.instant,
             Pregnancy.status != PregnancyStatus.LOST, Pregnancy.hold.is_(None), Arm.gets_facts | Arm.gets_prompts,
