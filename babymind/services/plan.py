@@ -18,7 +18,7 @@ from babymind.store.families import Family, PregnancyStatus
 from babymind.store.staff import audit
 
 LONGEST_CATCH_UP_DAYS = 62
-CHUNK_CAREGIVERS = 25_000  # a transaction each, so that no lock is held for long
+CHUNK_CAREGIVERS = 25_000
 Planned = Counter[Reason | None]  # by reason for not sending; None is what will be sent
 
 

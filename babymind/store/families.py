@@ -13,6 +13,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal_column,
     select,
     text,
     update,
@@ -102,8 +103,12 @@ class Caregiver(Base):
     __tablename__ = "caregiver"
     __table_args__ = (
         Index("ix_caregiver_zone", "zone", "id", "family_id"),
+        Index("ix_caregiver_fact_time", "zone", "fact_time"),  # which times are chosen: see `plan.write_moments`
+        Index("ix_caregiver_prompt_time", "zone", "prompt_time"),
+        Index("ix_caregiver_paused", "zone", "paused_until",
+              sqlite_where=text("messaging = 'paused'"), postgresql_where=text("messaging = 'paused'")),
         Index("ix_caregiver_family", "family_id"),
-    )
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     family_id: Mapped[int] = mapped_column(ForeignKey("family.id"))
@@ -133,7 +138,7 @@ class Address(Base):
               sqlite_where=text("closed_at IS NULL AND NOT shared"),
               postgresql_where=text("closed_at IS NULL AND NOT shared")),
         Index("ix_address_look_up", "look_up"),
-        Index("ix_address_caregiver", "caregiver_id", "closed_at"),
+        Index("ix_address_caregiver", "caregiver_id", "closed_at", "shared"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -178,7 +183,7 @@ class PregnancyStage(Base):
     """The days on which a pregnancy is in one stage, worked out by the age engine, so that planning is a join."""
 
     __tablename__ = "pregnancy_stage"
-    __table_args__ = (Index("ix_pregnancy_stage_first", "first_day", "stage"), CLUSTERED)
+    __table_args__ = (Index("ix_pregnancy_stage_first", "stage", "first_day"), CLUSTERED)
 
     pregnancy_id: Mapped[int] = mapped_column(ForeignKey("pregnancy.id"), primary_key=True)
     first_day: Mapped[date] = mapped_column(primary_key=True)
@@ -342,10 +347,11 @@ def end_pauses(session: Session, zone: str, day: date, now: datetime) -> Sequenc
     """End the pauses in a zone whose last day was before this one, and return whose they were."""
     over = (
         update(Caregiver)
-        .where(Caregiver.zone == zone, Caregiver.messaging == Messaging.PAUSED, Caregiver.paused_until <= day)
+        .where(Caregiver.zone == zone, Caregiver.paused_until <= day,
+               Caregiver.messaging == literal_column(f"'{Messaging.PAUSED.value}'"))  # spelt out: a partial index
         .values(messaging=Messaging.ACTIVE, messaging_changed_at=now, paused_until=None)
         .returning(Caregiver.id)
-    )
+    )  # fmt: skip
     return session.scalars(over).all()
 
 

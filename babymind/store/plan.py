@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     DATE,
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Insert,
     Integer,
+    Select,
     String,
     Subquery,
     and_,
@@ -29,9 +32,10 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     update,
 )  # fmt: skip
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from babymind.domain.age import PROGRAMME_LAST_DAY, Stage
 from babymind.domain.delivery import PRIORITY, DeliveryStatus, Hold, Kind, Messaging, Reason
@@ -82,17 +86,23 @@ class Moment(Base):
 
 
 def zones(session: Session) -> Sequence[str]:
-    """Return the zones that caregivers live in, each found by a step along the index, however many live there."""
-    first = select(func.min(Caregiver.zone).label("zone")).cte("zones", recursive=True)
-    following = select(select(func.min(Caregiver.zone)).where(Caregiver.zone > first.c.zone).scalar_subquery())
-    every = first.union_all(following.where(first.c.zone.is_not(None)))
-    return session.scalars(select(every.c.zone).where(every.c.zone.is_not(None))).all()
+    """Return the zones that caregivers live in."""
+    return session.scalars(_each(Caregiver.zone)).all()
+
+
+def _each(column: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> Select[tuple[Any]]:
+    """Return the query of a column's different values, each found by a step along its index, however many rows."""
+    first = select(func.min(column).label("value")).where(*where).cte(f"each_{column.key}", recursive=True)
+    following = select(select(func.min(column)).where(*where, column > first.c.value).scalar_subquery())
+    every = first.union_all(following.where(first.c.value.is_not(None)))
+    return select(every.c.value).where(every.c.value.is_not(None))
 
 
 def write_moments(session: Session, zone: str, day: date, instant_of: Callable[[time], datetime]) -> None:
     """Write down the instant of every time of day that planning this zone's day needs; those of past days go."""
-    chosen = select(Caregiver.fact_time).where(Caregiver.zone == zone).union(
-        select(Caregiver.prompt_time).where(Caregiver.zone == zone), select(Study.quiet_from)
+    lives_there = Caregiver.zone == zone
+    chosen: CompoundSelect[time] = union(
+        _each(Caregiver.fact_time, lives_there), _each(Caregiver.prompt_time, lives_there), select(Study.quiet_from)
     )  # fmt: skip
     rows = [{"zone": zone, "local_day": day, "at": at, "instant": instant_of(at)} for at in session.scalars(chosen)]
     past = day - timedelta(days=MOMENTS_KEPT_DAYS)
@@ -288,31 +298,40 @@ def _reason(kind: Kind, missing: Subquery, offer: Subquery):  # type: ignore[no-
 
     `domain.slot.reason_for` is the same rule for one slot, in Python; a test holds the two together.
     """
-    addresses = select(Address.shared).where(
-        Address.caregiver_id == missing.c.caregiver_id, Address.closed_at.is_(None)
-    )
-    reason_type = Delivery.__table__.c.reason.type
+    addresses = exists().where(Address.caregiver_id == missing.c.caregiver_id, Address.closed_at.is_(None))
     turn = (ORDINAL - PregnancyStage.turn) % PregnancyStage.turns
-    reasons = (
+    # What seldom differs is asked about once, and in full only of the few for whom it does.
+    return _first(
         (missing.c.pregnancy == PregnancyStatus.LOST, Reason.LOSS),
-        *((missing.c.hold == hold, Reason(hold.value)) for hold in Hold),
-        (missing.c.messaging == Messaging.STOPPED, Reason.STOPPED),
-        (missing.c.messaging == Messaging.LEFT, Reason.LEFT),
-        (missing.c.messaging == Messaging.NO_CONSENT, Reason.NO_CONSENT),
-        (missing.c.messaging == Messaging.PAUSED, Reason.PAUSED),
+        (missing.c.hold.is_not(None), _first(*((missing.c.hold == hold, Reason(hold.value)) for hold in Hold))),
+        (missing.c.messaging != Messaging.ACTIVE, _first(
+            (missing.c.messaging == Messaging.STOPPED, Reason.STOPPED),
+            (missing.c.messaging == Messaging.LEFT, Reason.LEFT),
+            (missing.c.messaging == Messaging.NO_CONSENT, Reason.NO_CONSENT),
+            (missing.c.messaging == Messaging.PAUSED, Reason.PAUSED),
+        )),
         (~offer.c.any_wanted, Reason.CONTROL_ARM),
         (~offer.c.wanted, Reason.NOT_IN_ARM),
         (~offer.c.on_day, Reason.FREQUENCY),
         (~missing.c.wants, Reason.SLOT_OFF),
         (PregnancyStage.stage == Stage.WAITING, Reason.WAITING),
         (PregnancyStage.stage == Stage.HELD, Reason.HELD),
-        (~addresses.exists(), Reason.CHANNEL_CLOSED),
-        (~addresses.where(~Address.shared).exists(), Reason.SHARED_PHONE),
+        (~addresses.where(~Address.shared),
+         _first((addresses, Reason.SHARED_PHONE), otherwise=Reason.CHANNEL_CLOSED)),
         ((PregnancyStage.turns > 1) & (turn >= offer.c.daily_cap), Reason.DAILY_CAP),
         (ContentCalendar.item_id.is_(None), Reason.CONTENT_MISSING),
         (case((missing.c.dates_changed, _sent_before(kind, missing)), else_=false()), Reason.ALREADY_SENT),
+    )  # fmt: skip
+
+
+def _first(*reasons: tuple[ColumnElement[bool], Reason | ColumnElement[Reason]],
+           otherwise: Reason | None = None) -> ColumnElement[Reason]:  # fmt: skip
+    """Return the reason beside the first test that holds."""
+    reason_type = Delivery.__table__.c.reason.type
+    return case(
+        *[(test, literal(one, reason_type) if isinstance(one, Reason) else one) for test, one in reasons],
+        else_=null() if otherwise is None else literal(otherwise, reason_type),
     )
-    return case(*[(test, literal(reason, reason_type)) for test, reason in reasons], else_=null())
 
 
 def _sent_before(kind: Kind, missing: Subquery):  # type: ignore[no-untyped-def]
