@@ -61,6 +61,8 @@ class Delivery(Base):
               sqlite_where=text("status = 'skipped'"), postgresql_where=text("status = 'skipped'")),
         Index("ix_delivery_unknown", "id",
               sqlite_where=text("status = 'unknown'"), postgresql_where=text("status = 'unknown'")),
+        Index("ix_delivery_look", "look_at",
+              sqlite_where=text("look_at IS NOT NULL"), postgresql_where=text("look_at IS NOT NULL")),
         Index("ix_delivery_caregiver", "caregiver_id", "due_at"),
         Index("ix_delivery_notice", "pregnancy_id", sqlite_where=text("kind = 'notice'"),
               postgresql_where=text("kind = 'notice'")),
@@ -86,7 +88,12 @@ class Delivery(Base):
     lease_ends_at: Mapped[datetime | None]
     version_id: Mapped[int | None] = mapped_column(ForeignKey("content_version.id"))  # what was sent
     text_sealed: Mapped[str | None]  # the exact words sent
-    provider_ref: Mapped[str | None] = mapped_column(String(64))  # the provider's message id
+    provider_ref: Mapped[str | None] = mapped_column(String(64))  # the provider's message id, of the newest attempt
+    address_id: Mapped[int | None] = mapped_column(ForeignKey("address.id"))  # where it was sent to
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey("sender.id"))  # and what from
+    # When the provider is asked next what became of it; empty on an ``unknown`` one: parked, a person decides.
+    look_at: Mapped[datetime | None]
+    looks: Mapped[int] = mapped_column(server_default=text("0"))  # how often it was asked since the last attempt
     error_code: Mapped[int | None]
     accepted_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
@@ -104,6 +111,7 @@ class Attempt(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     outcome: Mapped[str | None] = mapped_column(String(32))
+    provider_ref: Mapped[str | None] = mapped_column(String(64))  # the provider's message id
     error_code: Mapped[int | None]
     note: Mapped[str | None] = mapped_column(String(400))  # for staff; never a name, a number or a text
 
@@ -448,7 +456,7 @@ def new_delivery(caregiver_id: int, kind: Kind, occasion: str, *, local_day: dat
     return Delivery(
         caregiver_id=caregiver_id, pregnancy_id=pregnancy_id, kind=kind, occasion=occasion, priority=PRIORITY[kind],
         local_day=local_day, item_id=item_id, due_at=due_at, window_ends_at=window_ends_at,
-        status=DeliveryStatus.PLANNED, attempts=0, failures=0, text_sealed=text_sealed,
+        status=DeliveryStatus.PLANNED, attempts=0, failures=0, looks=0, text_sealed=text_sealed,
     )  # fmt: skip
 
 

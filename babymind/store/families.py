@@ -150,6 +150,8 @@ class Address(Base):
     closed_at: Mapped[datetime | None]
     closed_why: Mapped[ClosedWhy | None]
     shared: Mapped[bool] = mapped_column(default=False)  # another caregiver's phone
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey("sender.id"))  # what it is written to from, always
+    heard_at: Mapped[datetime | None]  # when the last message from here came
     caregiver: Mapped[Caregiver] = relationship(back_populates="addresses")
 
 

@@ -10,7 +10,19 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from babymind.store import content, deliveries, families, plan, replies, reviews, staff, studies, tasks
+from babymind.store import (
+    content,
+    deliveries,
+    families,
+    plan,
+    replies,
+    reviews,
+    senders,
+    staff,
+    studies,
+    tasks,
+    ticks,
+)
 from babymind.store.base import Base
 
 MODULES = (
@@ -20,9 +32,11 @@ MODULES = (
     plan,
     replies,
     reviews,
+    senders,
     staff,
     studies,
     tasks,
+    ticks,
 )  # importing them declares the tables
 METADATA = Base.metadata
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
