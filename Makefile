@@ -7,7 +7,7 @@ RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check install dev browser lint types imports format texts lock bench clean
+.PHONY: help demo test check install dev browser lint types imports format texts lock bench soak clean
 
 help:
 	@echo "make demo     try it: sample families, a simulated phone, the app team's pages"
@@ -15,6 +15,7 @@ help:
 	@echo "make check    what CI runs: format, lint, types, import contracts, tests"
 	@echo "make install  the set-up alone; afterwards .venv/bin/babymind --help"
 	@echo "make bench    measure every promise of speed against its limit"
+	@echo "make soak     kill processes and let the provider fail, for hours: nothing is doubled or lost"
 
 $(VENV)/bin/python:
 	@echo "Making a virtual environment in $(VENV)…"
@@ -73,6 +74,9 @@ check: lint types imports texts test
 
 bench: $(DEV)
 	@$(BIN)/python -m bench
+
+soak: $(DEV)
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 lock: $(DEV)
 	@$(BIN)/uv pip compile --quiet pyproject.toml requirements/build.in --extra postgres --extra media --extra content \

@@ -14,6 +14,7 @@ from babymind.channels.mail import SmtpMail
 from babymind.channels.twilio import TwilioAccount, TwilioChannel
 from babymind.clock import utc_now
 from babymind.config import Settings
+from babymind.domain.contact import ChannelName
 from babymind.engine.base import Engine
 from babymind.engine.inline import InlineEngine
 from babymind.errors import ConfigurationError
@@ -21,9 +22,10 @@ from babymind.library.bank import Library
 from babymind.library.commands import default_root
 from babymind.media.files import ObjectMediaStore
 from babymind.services.context import Context
-from babymind.store import schema
-from babymind.store.base import make_engine, make_readers, make_sessions
+from babymind.store import schema, senders
+from babymind.store.base import database_now, make_engine, make_readers, make_sessions
 from babymind.store.sealing import Vault
+from babymind.store.senders import Configured
 
 
 def build(settings: Settings, *, content: Path | None = None, need_schema: bool = True) -> Context:
@@ -41,6 +43,7 @@ def build(settings: Settings, *, content: Path | None = None, need_schema: bool 
     database = make_engine(settings.database_url)
     if need_schema:
         _require_schema(database)
+        _settle_senders(database, settings)
     return Context(
         database=database,
         sessions=make_sessions(database),
@@ -52,10 +55,12 @@ def build(settings: Settings, *, content: Path | None = None, need_schema: bool 
                 auth_token=settings.twilio_auth_token,
                 public_url=settings.public_url,
                 messaging_service_sid=settings.twilio_messaging_service_sid,
-                from_number=settings.twilio_from,
+                from_numbers=settings.twilio_from,
+                whatsapp_from=settings.twilio_whatsapp_from,
                 api_base_url=settings.twilio_api_base_url,
                 simulated=settings.channel == "simulator",
-            )
+            ),
+            answer_seconds=settings.answer_seconds,
         ),
         engine=_engine(settings),
         media=ObjectMediaStore(settings.media_url),
@@ -63,6 +68,9 @@ def build(settings: Settings, *, content: Path | None = None, need_schema: bool 
         senders=ThreadPoolExecutor(settings.send_threads, thread_name_prefix="send"),
         send_threads=settings.send_threads,
         provider_answers=settings.provider_answers,
+        answer_seconds=settings.answer_seconds,
+        whatsapp_template=settings.twilio_whatsapp_template_sid,
+        lease_now=database_now if database.dialect.name == "postgresql" else lambda _session: utc_now(),
         alerts=_alerts(settings),
         stopping=threading.Event(),
     )
@@ -92,6 +100,26 @@ def hints_url(database_url: str) -> str:
         file = Path(str(url.database))
         url = url.set(database=str(file.with_name(f"{file.stem}-hints{file.suffix}")))
     return url.render_as_string(hide_password=False)
+
+
+def configured(settings: Settings) -> list[Configured]:
+    """Return the senders that the settings name: the messaging service or else the numbers, and WhatsApp's."""
+    texts = [settings.twilio_messaging_service_sid] if settings.twilio_messaging_service_sid else settings.twilio_from
+    named = [(ChannelName.SMS, address) for address in texts]
+    if settings.twilio_whatsapp_from:
+        named.append((ChannelName.WHATSAPP, settings.twilio_whatsapp_from))
+    return [
+        Configured(channel=channel, address=address, segments_per_second=settings.pace) for channel, address in named
+    ]
+
+
+def _settle_senders(database: Database, settings: Settings) -> None:
+    wanted = configured(settings)
+    with make_readers(database).begin() as session:  # most starts, and every command, change nothing
+        settled = senders.settled(session, wanted)
+    if not settled:
+        with make_sessions(database).begin() as session:
+            senders.settle(session, wanted, utc_now())
 
 
 def _alerts(settings: Settings) -> SmtpMail | None:

@@ -1,6 +1,7 @@
 """The ``babymind`` command. An entry point: it reads what was typed, calls a step, and says what came of it."""
 
 import contextlib
+import os
 import secrets
 import signal
 import sys
@@ -12,12 +13,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+import structlog
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine
 
 from babymind import demo as demonstration
 from babymind.app import create_app
 from babymind.bootstrap import build, set_up_logging
+from babymind.cli_doctor import doctor_command
 from babymind.cli_families import arm_command, families_group
 from babymind.cli_parts import Day, at_option, installation, json_option, show
 from babymind.cli_simulate import simulate_command
@@ -26,12 +29,14 @@ from babymind.config import Settings
 from babymind.domain.age import parse_gestation
 from babymind.errors import BabyMindError, InvalidInputError
 from babymind.library.commands import content_group
-from babymind.services import accounts, calendar, content, deliver, enrol, export, ledger, plan
+from babymind.services import accounts, calendar, content, deliver, enrol, export, ledger, measures, plan
 from babymind.store import schema
 from babymind.store.base import make_engine
 from babymind.web.auth import hash_password
 from babymind.web.server import serve_forever
 from babymind.worker import Worker
+
+log = structlog.get_logger()
 
 
 class SectionedGroup(click.Group):
@@ -39,7 +44,7 @@ class SectionedGroup(click.Group):
 
     SECTIONS = (
         ("Try it", ("demo", "simulate")),
-        ("Run it", ("serve", "worker", "db", "keys", "staff")),
+        ("Run it", ("serve", "worker", "db", "keys", "staff", "doctor")),
         ("Content", ("content",)),
         ("Families", ("study", "enrol", "families", "calendar")),
         ("The path, by hand", ("plan", "deliver", "ledger")),
@@ -64,6 +69,7 @@ def cli() -> None:
 cli.add_command(content_group)
 cli.add_command(simulate_command)
 cli.add_command(families_group)
+cli.add_command(doctor_command)
 
 
 @cli.command("demo")
@@ -93,7 +99,16 @@ def serve_command(host: str, port: int) -> None:
     try:
         serve_forever(create_app(ctx, settings), host=host, port=port)
     finally:
-        worker.stop()
+        end(worker)
+
+
+def end(worker: Worker) -> None:
+    """Stop a worker; a call that the provider does not answer does not keep the process from ending."""
+    if not worker.stop():
+        log.warning("something is still under way; it is reconciled by whoever runs next")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 @cli.command("worker")
@@ -106,9 +121,12 @@ def worker_command() -> None:
         worker, done = Worker(ctx), threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: done.set())
+        port = Settings.read().metrics_port
+        if port is not None:
+            measures.serve(port)
         worker.start()
         done.wait()
-        worker.stop()
+        end(worker)
 
 
 @contextlib.contextmanager

@@ -221,9 +221,27 @@ def undo_loss_command(study_code: str, because: str, spoken_with_parent: bool, c
     click.echo("The loss is undone; messages go on with the next slot.")
 
 
+@families_group.command("loss-reason")
+@code_argument
+@click.option("--reason", type=click.Choice([one.value for one in LossReason]), required=True)
+@click.option(
+    "--baby", "babies", type=int, multiple=True, help="Which of several, by number; all who died, if not said."
+)
+@pregnancy_option
+def loss_reason_command(study_code: str, reason: str, babies: tuple[int, ...], pregnancy_id: int | None) -> None:
+    """Correct what is on record of how a loss came; nothing is sent.
+
+    Example: babymind families loss-reason 7KQ2M-XW9RT --reason stillbirth
+    """
+    with installation() as ctx:
+        life.correct_loss_reason(ctx, study_code, reason=LossReason(reason), babies=babies, pregnancy_id=pregnancy_id,
+                                 actor=ACTOR)  # fmt: skip
+    click.echo("What happened is corrected.")
+
+
 @families_group.command("hold")
 @code_argument
-@click.option("--why", type=click.Choice([one.value for one in Hold]), required=True)
+@click.option("--why", type=click.Choice([one.value for one in life.CHOSEN_HOLDS]), required=True)
 @pregnancy_option
 def hold_command(study_code: str, why: str, pregnancy_id: int | None) -> None:
     """Hold everything about a pregnancy until a person releases it.
@@ -231,8 +249,8 @@ def hold_command(study_code: str, why: str, pregnancy_id: int | None) -> None:
     Example: babymind families hold 7KQ2M-XW9RT --why ill
     """
     with installation() as ctx:
-        life.hold(ctx, study_code, why=Hold(why), pregnancy_id=pregnancy_id, actor=ACTOR)
-    click.echo("Everything about it is held.")
+        taken_back = life.hold(ctx, study_code, why=Hold(why), pregnancy_id=pregnancy_id, actor=ACTOR)
+    click.echo(f"Everything about it is held. Comments taken back: {taken_back}.")
 
 
 @families_group.command("release")

@@ -1,18 +1,22 @@
 """The clock, and what its ticks and the engine's hints call. Any number of clocks is harmless."""
 
+import threading
 from collections.abc import Callable
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from babymind.engine.base import Work
-from babymind.services import deliver, ledger, plan, receive, triage
+from babymind.services import alerts, deliver, health, ledger, plan, receive, reconcile, triage
 from babymind.services.context import Context
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 15  # between two looks at what is due
 PLAN_SECONDS = 60
+DRAIN_SECONDS = 8.0  # whoever stops us waits ten, and then kills
+LISTEN_SECONDS = 60
+ALERT_SECONDS = 60
 LEDGER_SECONDS = 3600
 PLAN_AGAIN_SECONDS = 3600  # everything once more: finds what nobody mentioned
 
@@ -35,32 +39,51 @@ class Worker:
                 Work.DELIVER: self._deliver,
                 Work.RECEIVE: self._receive,
                 Work.FETCH_MEDIA: self._fetch,
+                Work.RECONCILE: self._reconcile,
             }
         )
         self._every(PLAN_SECONDS, "plan", self._plan)
         self._every(PLAN_AGAIN_SECONDS, "plan again", lambda: self._plan(everything=True), at_once=False)
         self._every(LOOK_SECONDS, "look", self._look)
+        self._every(LISTEN_SECONDS, "listen", lambda: receive.listen(ctx), at_once=False)
+        self._every(ALERT_SECONDS, "alerts", lambda: alerts.mail_new(ctx), at_once=False)
         self._every(LEDGER_SECONDS, "ledger", lambda: ledger.check(ctx), at_once=False)
         self._clock.start()
 
-    def stop(self) -> None:
-        """Drain: nothing new is begun, what is under way is finished."""
+    def stop(self) -> bool:
+        """Drain: nothing new is begun, what is under way is finished if it takes no longer than `DRAIN_SECONDS`.
+
+        Returns:
+            False if something is still under way, such as a call that the provider does not answer. Whoever is
+            running asks the provider what became of it once its lease has ended.
+        """
         self._ctx.stopping.set()
+        draining = threading.Thread(target=self._drain, name="drain", daemon=True)
+        draining.start()
+        draining.join(DRAIN_SECONDS)
+        return not draining.is_alive()
+
+    def _drain(self) -> None:
         if self._clock.running:
             self._clock.shutdown(wait=True)
-        self._ctx.engine.stop()
+        self._ctx.engine.stop(DRAIN_SECONDS)
         self._ctx.senders.shutdown(wait=True, cancel_futures=False)
 
     def _every(self, seconds: int, name: str, tick: Callable[[], object], *, at_once: bool = True) -> None:
         def quietly() -> None:
-            try:
-                tick()
-            except Exception:  # the clock goes on; the next tick tries again
-                log.exception("tick failed", tick=name)
+            self._tick(name, tick)
 
         self._clock.add_job(quietly, "interval", seconds=seconds, id=name)
         if at_once:
             self._clock.add_job(quietly, id=f"{name} at once")
+
+    def _tick(self, name: str, tick: Callable[[], object]) -> None:
+        """Do something, and note that it was done to its end: a clock that nobody hears is an alarm."""
+        try:
+            tick()
+            health.ticked(self._ctx, name)
+        except Exception:  # the clock goes on; the next tick tries again
+            log.exception("tick failed", tick=name)
 
     def _look(self) -> None:
         deliver.sweep(self._ctx)
@@ -84,3 +107,6 @@ class Worker:
 
     def _fetch(self) -> None:
         receive.fetch_media(self._ctx)
+
+    def _reconcile(self) -> None:
+        reconcile.ask_about_unknown(self._ctx)

@@ -5,13 +5,15 @@ import sys
 import time
 from pathlib import Path
 
-from bench import content, delivering, million, planning, simulating, webhooks
+from bench import content, delivering, dispatching, million, planning, receipts, simulating, webhooks
 from bench.figures import Figure
 
 PARTS = {
     "planning": planning.measure,
     "webhooks": webhooks.measure,
     "delivering": delivering.measure,
+    "dispatching": dispatching.measure,
+    "receipts": receipts.measure,
     "content": content.measure,
     "million": million.measure,
     "simulating": simulating.measure,

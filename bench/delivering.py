@@ -37,7 +37,7 @@ def _measure(kind: str) -> Figure:
     assert provider.stdout
     base = f"http://127.0.0.1:{provider.stdout.readline().strip()}"
     account = TwilioAccount(account_sid=ACCOUNT, auth_token=TOKEN, public_url="http://127.0.0.1:9",
-                            from_number="+447700900999", api_base_url=base, simulated=True)  # fmt: skip
+                            from_numbers=("+447700900999",), api_base_url=base, simulated=True)  # fmt: skip
     try:
         with (
             databases(kind) as (url, folder),

@@ -1,7 +1,9 @@
 """The servers of the benchmarks, each a process: ``python -m bench.served full|bare|provider …`` prints its port."""
 
+import itertools
 import sys
 import threading
+import time
 from pathlib import Path
 
 from flask import Flask, Response, abort, request
@@ -11,13 +13,17 @@ from twilio.request_validator import RequestValidator
 from babymind.app import create_app
 from babymind.bootstrap import build
 from babymind.config import Settings
+from babymind.library.sms import segments
 from babymind.simulator.config import SimulatorConfig
 from babymind.simulator.server import SimulatorServer
 from babymind.simulator.state import Exchange
 from babymind.store.base import make_engine
-from babymind.web.server import WebServer
+from babymind.web.server import THREADS, WebServer
+from bench.crowd import ANSWER_SECONDS
 from bench.parts import KEY
 from bench.webhooks import ACCOUNT, PATH, PUBLIC_URL, TOKEN
+
+PROVIDER_THREADS = 80  # more than may ever call at once
 
 
 def full(url: str, folder: str) -> Flask:
@@ -49,6 +55,24 @@ def bare(url: str, _folder: str) -> Flask:
     return app
 
 
+def slow() -> Flask:
+    """A provider that takes each message, answers after a moment, and remembers when it came."""
+    app, came, numbers = Flask("slow"), list[tuple[float, str, int]](), itertools.count(1)
+
+    @app.post("/2010-04-01/Accounts/<account>/Messages.json")
+    def create(account: str) -> tuple[dict[str, object], int]:
+        at, form = time.time(), request.form
+        time.sleep(ANSWER_SECONDS)
+        came.append((at, form["StatusCallback"].rpartition("/")[2], segments(form["Body"])))
+        return {"sid": f"SM{next(numbers):032x}", "account_sid": account, "status": "queued", "to": form["To"]}, 201
+
+    @app.get("/arrivals")
+    def arrivals() -> list[tuple[float, str, int]]:
+        return came
+
+    return app
+
+
 def main(what: str, *arguments: str) -> None:
     """Serve until the process is ended."""
     if what == "provider":
@@ -57,7 +81,9 @@ def main(what: str, *arguments: str) -> None:
         with Exchange(config) as exchange, SimulatorServer(exchange) as server:
             print(server.url.rpartition(":")[2], flush=True)
             threading.Event().wait()
-    with WebServer({"full": full, "bare": bare}[what](*arguments)) as served:
+    threads = PROVIDER_THREADS if what == "slow" else THREADS
+    app = slow() if what == "slow" else {"full": full, "bare": bare}[what](*arguments)
+    with WebServer(app, threads=threads) as served:
         print(served.port, flush=True)
         threading.Event().wait()
 

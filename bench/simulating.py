@@ -49,7 +49,7 @@ def main(families: int, days: int) -> None:
     with TemporaryDirectory(prefix="babymind-bench-") as folder:
         world = simulate(library, families=families, days=days, seed=7, folder=Path(folder))
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        broken = [one.name for one in check_all(world) if one.violations]
+        broken = [(one.name, one.violations, one.examples) for one in check_all(world) if one.violations]
         assert not broken, broken
         world.ctx.database.dispose()
     print(json.dumps({"seconds": world.seconds, "deliveries": len(world.phones.received), "megabytes": megabytes}))

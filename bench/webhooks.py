@@ -47,7 +47,7 @@ class Served:
         """Start, and learn the port."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
         assert self._process.stdout
-        self._port = int(self._process.stdout.readline())
+        self.port = int(self._process.stdout.readline())
         self.rate(300)  # warm
         return self
 
@@ -63,8 +63,7 @@ class Served:
         began = time.perf_counter()
         errors: list[int] = []
         threads = [
-            threading.Thread(target=_ask, args=(self._port, calls[n::CONNECTIONS], errors))
-            for n in range(CONNECTIONS)
+            threading.Thread(target=_ask, args=(self.port, calls[n::CONNECTIONS], errors)) for n in range(CONNECTIONS)
         ]
         for thread in threads:
             thread.start()

@@ -95,6 +95,21 @@ def test_a_loss_is_undone_with_both_confirmations_only(family: dict[str, Any]) -
     assert reasons(family) == {None}
 
 
+def test_what_is_on_record_of_a_loss_is_corrected_and_a_hold_does_not_take_its_place(family: dict[str, Any]) -> None:
+    of(family, "loss", "--baby", "1")
+
+    said = of(family, "loss-reason", "--reason", "stillbirth")
+    with pytest.raises(ConflictError, match="on record already"):
+        of(family, "loss-reason", "--reason", "stillbirth", "--baby", "1")
+    with pytest.raises(ConflictError, match="end that hold first"):
+        of(family, "hold", "--why", "ill")
+    refused = run("families", "hold", family["study_code"], "--why", "after_loss")
+
+    assert said.output.strip() == "What happened is corrected."
+    assert refused.exit_code == 2
+    assert reasons(family) == {"after_loss"}
+
+
 def test_times_a_number_another_caregiver_and_another_pregnancy(family: dict[str, Any]) -> None:
     of(family, "times", *caregiver(family), "--fact-time", "10:30", "--no-prompts")
     of(family, "number", *caregiver(family), "+447700900109")

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from babymind.bootstrap import build, configured
 from babymind.cli import cli
 from babymind.config import Settings
 from babymind.errors import BabyMindError, ConfigurationError
-from babymind.store import schema
+from babymind.store import schema, senders
 from babymind.store.base import make_engine
 from tests.conftest import DATABASES
 
@@ -62,6 +63,14 @@ def test_a_missing_setting_is_named(environment: dict[str, str], monkeypatch: py
         ("TWILIO_FROM", "", "BABYMIND_TWILIO_FROM or BABYMIND_TWILIO_MESSAGING_SERVICE_SID is needed"),
         ("ENGINE", "celery", "BABYMIND_ENGINE is odd"),
         ("SEND_THREADS", "0", "BABYMIND_SEND_THREADS is odd"),
+        ("TWILIO_FROM", "+447700900999, 0770", "BABYMIND_TWILIO_FROM is odd: give a number such as +44"),
+        ("TWILIO_MESSAGING_SERVICE_SID", "MG12", "BABYMIND_TWILIO_MESSAGING_SERVICE_SID is odd: give its id"),
+        ("TWILIO_WHATSAPP_FROM", "our number", "BABYMIND_TWILIO_WHATSAPP_FROM is odd: give the number of your"),
+        ("TWILIO_WHATSAPP_TEMPLATE_SID", "HX12", "BABYMIND_TWILIO_WHATSAPP_TEMPLATE_SID is odd: give its id"),
+        ("TWILIO_WHATSAPP_TEMPLATE_SID", "HX" + "0" * 32, "_TEMPLATE_SID needs BABYMIND_TWILIO_WHATSAPP_FROM too"),
+        ("SEGMENTS_PER_SECOND", "0", "BABYMIND_SEGMENTS_PER_SECOND is odd"),
+        ("SEGMENTS_PER_SECOND", "fast", "BABYMIND_SEGMENTS_PER_SECOND is odd"),
+        ("ANSWER_SECONDS", "0", "BABYMIND_ANSWER_SECONDS is odd"),
     ],
 )
 def test_an_odd_setting_is_named_with_what_would_be_right(
@@ -71,6 +80,45 @@ def test_an_odd_setting_is_named_with_what_would_be_right(
 
     with pytest.raises(ConfigurationError, match=re.escape(says)):
         Settings.read()
+
+
+def test_the_senders_are_read_from_the_settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def configured_with(**values: str) -> list[tuple[str, str, int | None]]:
+        for name, value in values.items():
+            monkeypatch.setenv(f"BABYMIND_{name}", value)
+        return [(one.channel.value, one.address, one.segments_per_second) for one in configured(Settings.read())]
+
+    one, other, third, service = "+447700900991", "+447700900992", "+447700900993", "MG" + "a" * 32
+    assert configured_with(TWILIO_FROM=f" {one},{other} , {one}") == [("sms", one, None), ("sms", other, None)]
+    assert configured_with(SEGMENTS_PER_SECOND="3") == [("sms", one, 3), ("sms", other, 3)]
+    assert configured_with(TWILIO_WHATSAPP_FROM=f"whatsapp:{third}")[2:] == [("whatsapp", third, 3)]
+    assert configured_with(TWILIO_MESSAGING_SERVICE_SID=service) == [("sms", service, 3), ("whatsapp", third, 3)]
+    monkeypatch.delenv("BABYMIND_SEGMENTS_PER_SECOND")
+    real = configured_with(CHANNEL="twilio", PUBLIC_URL="https://babymind.example.org")
+    assert {rate for _, _, rate in real} == {10}
+
+
+def test_a_start_writes_the_senders_into_the_database(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, sqlite_template: Path
+) -> None:
+    Path("x.db").write_bytes(sqlite_template.read_bytes())
+    monkeypatch.setenv("BABYMIND_ANSWER_SECONDS", "7.5")
+    monkeypatch.setenv("BABYMIND_TWILIO_WHATSAPP_FROM", "+447700900998")
+    monkeypatch.setenv("BABYMIND_TWILIO_WHATSAPP_TEMPLATE_SID", "HX" + "a" * 32)
+
+    def live() -> list[str]:
+        ctx = build(Settings.read())
+        with ctx.readers.begin() as session:
+            found = [f"{one.channel} {one.address}" for one in senders.live(session)]
+        assert ctx.answer_seconds == 7.5
+        assert ctx.whatsapp_template == "HX" + "a" * 32
+        ctx.senders.shutdown()
+        ctx.database.dispose()
+        return found
+
+    assert live() == live() == ["sms +447700900999", "whatsapp +447700900998"]
+    monkeypatch.setenv("BABYMIND_TWILIO_FROM", "+447700900991")
+    assert live() == ["whatsapp +447700900998", "sms +447700900991"]
 
 
 def test_no_secret_is_shown_when_settings_are_printed(environment: dict[str, str]) -> None:
@@ -109,7 +157,7 @@ def installation(
 
         url = fresh_postgres(request.getfixturevalue("postgres"), template="template1")
         monkeypatch.setenv("BABYMIND_DATABASE_URL", url)
-    assert "revision 0001" in run("db", "upgrade").output
+    assert f"revision {schema.head()}" in run("db", "upgrade").output
     assert document("content", "load")["new"] > 1000
     assert run("study", "add", "demo").exit_code == 0
 

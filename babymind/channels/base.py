@@ -3,11 +3,25 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
+from babymind.domain.contact import ChannelName
 from babymind.domain.delivery import DeliveryStatus
 
 SKEW = timedelta(minutes=5)  # the provider's clock and ours may differ by so much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """An approved message at the provider, by its id, and what its blanks are filled with."""
+
+    content_sid: str
+    variables: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def saying(cls, content_sid: str, text: str) -> Self:
+        """Return a template whose only blank holds a whole text; on one line, for WhatsApp takes no other there."""
+        return cls(content_sid=content_sid, variables={"1": " ".join(text.split())})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +32,9 @@ class OutgoingMessage:
     to: str = field(repr=False)  # E.164
     text: str = field(repr=False)
     valid_seconds: int  # after that the provider drops it
+    channel: ChannelName = ChannelName.SMS
+    sender: str | None = None  # a number or messaging service of ours; None: what the settings say
+    template: Template | None = None  # sent in the place of the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,7 @@ class Sought:
     to: str = field(repr=False)
     text: str = field(repr=False)
     since: datetime  # when we began to hand it over for the first time
+    channel: ChannelName = ChannelName.SMS
     provider_ref: str | None = None
 
 
@@ -56,8 +74,9 @@ class InboundMessage:
     """A message from a caregiver, read from what the provider posted."""
 
     provider_ref: str
-    from_number: str = field(repr=False)
+    from_number: str = field(repr=False)  # E.164, whatever the channel
     text: str = field(repr=False)
+    channel: ChannelName = ChannelName.SMS
     media: tuple[tuple[str, str], ...] = ()  # (address at the provider, type that it told)
     opt_out: str | None = None  # STOP, START or HELP when the provider has handled it
 
@@ -67,6 +86,7 @@ class Channel(Protocol):
 
     provider: str
     simulated: bool
+    tells: bool  # receipts come, so one that is missing is asked for
 
     def send(self, message: OutgoingMessage) -> str:
         """Hand over one message and return the provider's id of it.
@@ -85,7 +105,8 @@ class Channel(Protocol):
 
         Args:
             message: What we tried to hand over. With a ``provider_ref`` that very message is asked for; without one
-                the provider's list is searched for the recipient and the exact text.
+                the provider's list is searched for the recipient and the exact text; on WhatsApp also for a text
+                that holds it, as a template does.
             taken: The provider's ids that belong to other deliveries, so that of two texts that say the same each
                 finds its own.
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from babymind.channels.base import SKEW, Found, InboundMessage, OutgoingMessage, Receipt, Sought
 from babymind.clock import utc_now
+from babymind.domain.contact import read_address
 from babymind.domain.delivery import DeliveryStatus
 from babymind.errors import ChannelError, NotFoundError
 
@@ -29,6 +30,7 @@ class MemoryChannel:
 
     provider = "memory"
     simulated = True
+    tells = False
 
     def __init__(self) -> None:
         self.sent: list[OutgoingMessage] = []
@@ -63,6 +65,7 @@ class MemoryChannel:
         for one in kept:
             if one.provider_ref == message.provider_ref or (
                 message.provider_ref is None
+                and one.message.channel is message.channel
                 and (one.message.to, one.message.text) == (message.to, message.text)
                 and one.at >= message.since - SKEW
                 and one.provider_ref not in taken
@@ -95,8 +98,9 @@ class MemoryChannel:
     def read_inbound(self, form: Mapping[str, str]) -> InboundMessage:
         """Read a message in Twilio's field names."""
         media = tuple((form[f"MediaUrl{i}"], "image/jpeg") for i in range(int(form.get("NumMedia", "0"))))
-        return InboundMessage(provider_ref=form["MessageSid"], from_number=form["From"], text=form.get("Body", ""),
-                              media=media, opt_out=form.get("OptOutType"))  # fmt: skip
+        channel, number = read_address(form["From"])
+        return InboundMessage(provider_ref=form["MessageSid"], channel=channel, from_number=number,
+                              text=form.get("Body", ""), media=media, opt_out=form.get("OptOutType"))  # fmt: skip
 
     def read_receipt(self, form: Mapping[str, str]) -> Receipt:
         """There are no receipts in memory."""

@@ -21,6 +21,7 @@ from twilio.rest import Client
 from babymind.channels.base import SKEW, Found, InboundMessage, OutgoingMessage, Receipt, Sought
 from babymind.channels.bounded import bound
 from babymind.channels.codes import code, error_for
+from babymind.domain.contact import ChannelName, read_address, told_address
 from babymind.domain.delivery import DeliveryStatus
 from babymind.errors import ChannelError, ChannelUnknownError, MediaRefusedError, NotFoundError
 
@@ -34,6 +35,8 @@ PAGES_INBOUND = 1000
 MOST_NUMBERS = 1000  # of one messaging service; Twilio allows fewer
 NO_SUCH_RESOURCE = 20404
 SERVICE_WITHOUT_NUMBERS = 21704
+NO_SENDER = 21603
+NO_WHATSAPP_SENDER = 63007
 TRIAL = "Sent from your Twilio trial account - "  # put before every text while the account is on trial
 TOLD = {
     "accepted": DeliveryStatus.ACCEPTED,
@@ -60,8 +63,9 @@ class TwilioAccount:
     account_sid: str
     auth_token: str = field(repr=False)
     public_url: str  # as Twilio reaches us, without a slash at the end
-    messaging_service_sid: str | None = None
-    from_number: str | None = None
+    messaging_service_sid: str | None = None  # used for texts, where there is one
+    from_numbers: tuple[str, ...] = ()
+    whatsapp_from: str | None = None
     api_base_url: str | None = None  # elsewhere than Twilio: the phone simulator, or a proxy
     simulated: bool = False
 
@@ -70,6 +74,7 @@ class TwilioChannel:
     """Twilio's Programmable Messaging."""
 
     provider = "twilio"
+    tells = True
 
     def __init__(self, account: TwilioAccount, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self.simulated = account.simulated
@@ -80,19 +85,18 @@ class TwilioChannel:
 
     def send(self, message: OutgoingMessage) -> str:
         """Hand over one message and return its SID; see `Channel.send`."""
-        account = self._account
-        sender: dict[str, str] = (
-            {"messaging_service_sid": account.messaging_service_sid}
-            if account.messaging_service_sid
-            else {"from_": account.from_number or ""}
-        )
+        asked: dict[str, str] = self._sender(message)
+        if message.template is None:
+            asked["body"] = message.text
+        else:
+            asked["content_sid"] = message.template.content_sid
+            asked["content_variables"] = json.dumps(dict(message.template.variables))
         with _errors_of_ours():
             sent = self._client().messages.create(
-                to=message.to,
-                body=message.text,
-                status_callback=f"{account.public_url}/webhooks/twilio/status/{message.delivery_id}",
+                to=told_address(message.channel, message.to),
+                status_callback=f"{self._account.public_url}/webhooks/twilio/status/{message.delivery_id}",
                 validity_period=max(1, min(LONGEST_VALIDITY_SECONDS, message.valid_seconds)),
-                **sender,
+                **asked,
             )
         if not sent.sid:
             raise ChannelUnknownError("The provider's answer holds no message id.")
@@ -110,18 +114,23 @@ class TwilioChannel:
             except NotFoundError:
                 return None
         oldest = message.since - SKEW
-        day = _day_before(message.since)
-        dated = self._listed(oldest, PAGES_TO_ONE, to=message.to, date_sent_after=day)
-        newest = self._listed(oldest, PAGES_NEWEST, to=message.to)
+        to, blank = told_address(message.channel, message.to), []
+        dated = self._listed(oldest, PAGES_TO_ONE, to=to, date_sent_after=_day_before(message.since))
+        newest = self._listed(oldest, PAGES_NEWEST, to=to)
         for records in (dated, newest):
-            fitting = [
+            ours = [
                 record for record in records
                 if record.direction == "outbound-api" and record.date_created and record.date_created >= oldest
-                and _says(record, message.text) and record.sid not in taken
+                and record.sid not in taken
             ]  # fmt: skip
-            if fitting:  # newest first: of those of the same second the last is the earliest
-                return _found(min(reversed(fitting), key=lambda record: record.date_created))
-        return None
+            fitting = [record for record in ours if _says(record, message.text)]
+            if message.channel is ChannelName.WHATSAPP:
+                fitting = fitting or [record for record in ours if _holds(record, message.text)]
+                blank += [record for record in ours if not record.body]
+            if fitting:
+                return _found(_earliest(fitting))
+        # Of a template that is still on its way the list may not tell the words yet; nobody else's can it be.
+        return _found(_earliest(blank)) if blank else None
 
     def status_of(self, provider_ref: str) -> Receipt:
         """Fetch a message by its SID; see `Channel.status_of`."""
@@ -136,6 +145,19 @@ class TwilioChannel:
             for record in self._listed(oldest, PAGES_INBOUND, to=number, date_sent_after=_day_before(since)):
                 if record.direction == "inbound" and record.date_created and record.date_created >= oldest:
                     yield self._form(record)
+
+    def _sender(self, message: OutgoingMessage) -> dict[str, str]:
+        """Return what a message is sent from, as the client takes it."""
+        account = self._account
+        if message.channel is ChannelName.WHATSAPP:
+            number = message.sender or account.whatsapp_from
+            if number is None:
+                raise error_for(NO_WHATSAPP_SENDER, 400)
+            return {"from_": told_address(message.channel, number)}
+        sender = message.sender or account.messaging_service_sid or next(iter(account.from_numbers), None)
+        if sender is None:
+            raise error_for(NO_SENDER, 400)
+        return {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
 
     def _fetch(self, provider_ref: str) -> Any:
         if not (provider_ref.isascii() and provider_ref.isalnum()):  # it becomes part of an address
@@ -170,9 +192,9 @@ class TwilioChannel:
             raise ChannelUnknownError("The provider lists more messages than can be looked through.")
 
     def _numbers(self) -> list[str]:
-        """Return the numbers that families write to."""
+        """Return the numbers that families write to, as the provider writes them."""
         account = self._account
-        numbers = [account.from_number] if account.from_number else []
+        numbers = list(account.from_numbers)
         if account.messaging_service_sid:
             with _errors_of_ours():
                 service = self._client().messaging.v1.services(account.messaging_service_sid)
@@ -180,6 +202,8 @@ class TwilioChannel:
             numbers += [one.phone_number for one in listed if one.phone_number not in numbers]
         if not numbers:
             raise error_for(SERVICE_WITHOUT_NUMBERS, 400)
+        if account.whatsapp_from:
+            numbers.append(told_address(ChannelName.WHATSAPP, account.whatsapp_from))
         return numbers
 
     def _form(self, record: Any) -> dict[str, str]:
@@ -227,9 +251,11 @@ class TwilioChannel:
             for i in range(count)
             if form.get(f"MediaUrl{i}")
         )
+        channel, number = read_address(form["From"])
         return InboundMessage(
             provider_ref=form["MessageSid"],
-            from_number=form["From"],
+            channel=channel,
+            from_number=number,
             text=form.get("Body", ""),
             media=media,
             opt_out=form.get("OptOutType") or None,
@@ -354,6 +380,16 @@ def _found(record: Any) -> Found:
 def _says(record: Any, text: str) -> bool:
     body = str(record.body or "").removeprefix(TRIAL)
     return body.strip() == text.strip()
+
+
+def _holds(record: Any, text: str) -> bool:
+    """Tell whether a text stands in a message, as in a template: there it is on one line, with words around it."""
+    return " ".join(text.split()) in " ".join(str(record.body or "").split())
+
+
+def _earliest(records: list[Any]) -> Any:
+    # They are listed newest first: of those of the same second the last is the earliest.
+    return min(reversed(records), key=lambda record: record.date_created)
 
 
 def _day_before(instant: datetime) -> str:

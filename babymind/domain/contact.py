@@ -1,12 +1,22 @@
-"""Telephone numbers in E.164: which are reserved for fiction, and how they are shown without being told."""
+"""Telephone numbers in E.164: which are reserved for fiction, how they are shown, on what channel they are used."""
 
 import re
+from enum import StrEnum
 
 from babymind.errors import InvalidInputError
 
 # Ofcom, "Telephone numbers for use in TV and radio drama programmes": 07700 900000 to 900999.
 # NANPA, 555 line numbers: 555-0100 to 555-0199 in every area code.
 _FICTION = re.compile(r"\+447700900[0-9]{3}|\+1[2-9][0-9]{2}55501[0-9]{2}")
+_WHATSAPP = "whatsapp:"
+
+
+class ChannelName(StrEnum):
+    """By what a caregiver is reached."""
+
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    APP = "app"
 
 
 def is_fiction(number: str) -> bool:
@@ -28,3 +38,14 @@ def require_reachable(number: str, *, simulated: bool) -> None:
 def masked(number: str) -> str:
     """Return a number for people who may not see it: its last two digits."""
     return f"***{number[-2:]}"
+
+
+def told_address(channel: ChannelName, number: str) -> str:
+    """Return a number as the provider writes it: with ``whatsapp:`` before it where it is one on WhatsApp."""
+    return f"{_WHATSAPP}{number}" if channel is ChannelName.WHATSAPP else number
+
+
+def read_address(told: str) -> tuple[ChannelName, str]:
+    """Return the channel and the number of an address that the provider told; the reverse of `told_address`."""
+    number = told.removeprefix(_WHATSAPP)
+    return (ChannelName.SMS if number == told else ChannelName.WHATSAPP), number

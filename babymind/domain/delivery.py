@@ -1,7 +1,8 @@
 """What may become of a delivery: its states, the reasons for not sending, and the rank of receipts."""
 
+import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -72,6 +73,7 @@ class Reason(StrEnum):
     HELD = "held"
     SHARED_PHONE = "shared_phone"
     CHANNEL_CLOSED = "channel_closed"
+    WINDOW_CLOSED = "window_closed"  # on WhatsApp, where we may write for a day after they did, and by no other way
     DAILY_CAP = "daily_cap"
     CONTENT_MISSING = "content_missing"
     ALREADY_SENT = "already_sent"
@@ -197,10 +199,22 @@ def _refusal(standing: Standing) -> Reason | None:
     return None if standing.enrolled else Reason.ENROLMENT_ENDED
 
 
-MAX_ATTEMPTS = 5
-RETRY_SECONDS = (30, 120, 300, 900)  # by the number of attempts made
+MOST_FAILURES = 5
+AGAIN_SECONDS = (30, 120, 300, 900)  # after so many failures; the provider would not take it
+AGAIN_LATER_SECONDS = (300, 900, 1800, 3600)  # it was taken and did not arrive: the phone is off, or the network full
+JITTER = 0.25  # so much earlier or later, so that what failed together does not come back together
 
 
-def retry_delay_seconds(attempts: int) -> int | None:
-    """Return how long to wait after a failed attempt; None when it is time to give up."""
-    return None if attempts >= MAX_ATTEMPTS else RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
+def again_after(failures: int, key: str, *, taken: bool = False) -> timedelta | None:
+    """Return how long to wait after a failure; None when it is time to give up.
+
+    Args:
+        failures: How many there were, this one included.
+        key: Whatever differs from one delivery to the next; the same key waits the same time.
+        taken: Whether the provider had taken the message and could not bring it to the phone.
+    """
+    if failures >= MOST_FAILURES:
+        return None
+    steps = AGAIN_LATER_SECONDS if taken else AGAIN_SECONDS
+    share = zlib.crc32(f"{key}:{failures}".encode()) / 2**32
+    return timedelta(seconds=steps[min(failures, len(steps)) - 1] * (1 - JITTER + 2 * JITTER * share))

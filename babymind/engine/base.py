@@ -11,6 +11,7 @@ class Work(StrEnum):
     DELIVER = "deliver"
     RECEIVE = "receive"
     FETCH_MEDIA = "fetch_media"
+    RECONCILE = "reconcile"
 
 
 Handlers = Mapping[Work, Callable[[], None]]

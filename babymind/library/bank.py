@@ -29,6 +29,7 @@ class Library:
     signposts: tuple[Signpost, ...]
     sources: tuple[Source, ...]
     keyword_entries: tuple[KeywordEntry, ...]
+    keywords: dict[str, str]  # every phrase that is a keyword, folded as replies are, and the keyword that it is
     today: date
     _places: dict[Place, Item] = field(repr=False)
     _messages: dict[tuple[str, str], Message] = field(repr=False)
@@ -58,6 +59,7 @@ class Library:
             signposts=parts.signposts,
             sources=parts.sources,
             keyword_entries=parts.keywords,
+            keywords={folded(word): entry.keyword for entry in parts.keywords for word in entry.words},
             today=today,
             _places=placed(parts.items),
             _messages={(message.key, message.locale): message for message in parts.messages},
@@ -96,11 +98,6 @@ class Library:
     def sources_of(self, item: Item) -> list[Source]:
         """Return the sources that an item names and the bibliography has."""
         return [self._sources[key] for key in item.sources if key in self._sources]
-
-    @property
-    def keywords(self) -> dict[str, str]:
-        """Every phrase that is a keyword, folded as replies are, and the keyword that it is."""
-        return {folded(word): entry.keyword for entry in self.keyword_entries for word in entry.words}
 
     def say(self, key: str, locale: str, babies: Sequence[str | None], *, on: date, **values: str) -> str:
         """Return a message as it is sent on a day: values, babies and signposts filled in."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from babymind.domain.delivery import SLOTS, DeliveryStatus, Kind, Messaging, Reason
@@ -11,8 +12,16 @@ from babymind.domain.schedule import decent_time, instant_of, local_day, require
 from babymind.engine.base import Work
 from babymind.errors import ConflictError, InvalidInputError, NotFoundError
 from babymind.services.context import Context
-from babymind.services.enrol import NewCaregiver, check_caregiver, join_family, new_address, parse_phone
-from babymind.services.life import Change, change_by, record
+from babymind.services.enrol import (
+    NewCaregiver,
+    begin_with,
+    check_caregiver,
+    join_family,
+    new_address,
+    parse_phone,
+    taken_meanwhile,
+)
+from babymind.services.life import Change, change_by, few_words, record
 from babymind.services.plan import plan_family, replan_family
 from babymind.store import deliveries, families, tasks
 from babymind.store.families import Address, Caregiver, ChannelName, ClosedWhy, Consent, ConsentKind, caregiver_at
@@ -41,12 +50,34 @@ def locked(session: Session, caregiver_id: int) -> Caregiver:
 
 def stop(session: Session, caregiver: Caregiver, change: Change) -> None:
     """Stop every message to a caregiver, and to whoever shares the phone; what was planned is cancelled."""
-    sharing = [one for one in families.sharing_with(session, caregiver.id) if one.messaging is not Messaging.LEFT]
-    for one in sharing:
-        if families.set_messaging(session, one.id, Messaging.STOPPED, change.now):
-            _consent(session, one, change, given=False, words="STOP")
-    deliveries.cancel_planned(session, [one.id for one in sharing], Reason.STOPPED)
+    _silence(session, caregiver, change)
     record(session, caregiver.family, change, "stop", caregiver_id=caregiver.id)
+
+
+def opted_out_at_provider(session: Session, caregiver_id: int, now: datetime) -> bool:
+    """Take it as a STOP that the provider holds one of this caregiver; False when we knew.
+
+    All that a STOP by text does is done, in the caller's transaction, but for the answer: the provider has given it.
+    No lock is taken, so that it may be called for many, and it may be called again.
+    """
+    caregiver = session.get(Caregiver, caregiver_id)
+    if caregiver is None:
+        raise NotFoundError("There is no such caregiver.")
+    change = Change(actor="provider", now=now)
+    stopped = _silence(session, caregiver, change)
+    if stopped:
+        record(session, caregiver.family, change, "stop", caregiver_id=caregiver_id)
+    return stopped
+
+
+def _silence(session: Session, caregiver: Caregiver, change: Change) -> bool:
+    """Stop a caregiver and whoever shares the phone; False when they had all stopped."""
+    sharing = [one for one in families.sharing_with(session, caregiver.id) if one.messaging is not Messaging.LEFT]
+    changed = [one for one in sharing if families.set_messaging(session, one.id, Messaging.STOPPED, change.now)]
+    for one in changed:
+        _consent(session, one, change, given=False, words="STOP")
+    deliveries.cancel_planned(session, [one.id for one in sharing], Reason.STOPPED)
+    return bool(changed)
 
 
 def start(session: Session, caregiver: Caregiver, change: Change, *, words: str = "START") -> bool:
@@ -55,11 +86,11 @@ def start(session: Session, caregiver: Caregiver, change: Change, *, words: str 
     changed = [one for one in sharing if families.set_messaging(session, one.id, Messaging.ACTIVE, change.now)]
     if not changed:
         return False
-    bereaved = families.bereaved(caregiver.family)
+    mind = families.bereaved(caregiver.family) or families.held(caregiver.family)
     for one in changed:
         session.refresh(one)
         _consent(session, one, change, given=True, words=words)
-        if not bereaved:  # a comment that waited may be from before anybody knew
+        if not mind:  # a comment that waited may be from before anybody knew
             deliveries.revive(session, one.id, change.now, reasons=[Reason.STOPPED])
     replan_family(session, caregiver.family, change.now)
     record(session, caregiver.family, change, "start", caregiver_id=caregiver.id)
@@ -67,7 +98,7 @@ def start(session: Session, caregiver: Caregiver, change: Change, *, words: str 
 
 
 def _consent(session: Session, one: Caregiver, change: Change, *, given: bool, words: str) -> None:
-    how = "text" if change.caregiver_id is not None else "staff"
+    how = "text" if change.caregiver_id is not None else "provider" if change.actor == "provider" else "staff"
     session.add(
         Consent(
             caregiver_id=one.id, kind=ConsentKind.MESSAGING, given=given, at=change.now, how=how, text_shown=words
@@ -83,9 +114,9 @@ def stop_by_staff(ctx: Context, caregiver_id: int, *, actor: str) -> None:
 
 def start_by_staff(ctx: Context, caregiver_id: int, *, because: str, actor: str) -> None:
     """Begin again with the caregiver's word to a person; a stop at the provider ends only with their own START."""
-    said = " ".join(because.split())
-    if not said:
-        raise InvalidInputError("Say how the caregiver asked for messages again, such as: by telephone on Monday.")
+    said = few_words(
+        because, missing="Say how the caregiver asked for messages again, such as: by telephone on Monday."
+    )
     with ctx.sessions.begin() as session:
         caregiver = locked(session, caregiver_id)
         if caregiver.messaging is Messaging.LEFT:
@@ -158,6 +189,7 @@ def set_times(session: Session, caregiver: Caregiver, change: Change, *, fact: t
             require_decent(at, study.quiet)
     if zone is not None:
         caregiver.zone = zone_named(zone).key
+        begin_with(caregiver.family, ZoneInfo(zone), change.now)
     caregiver.fact_time = fact or caregiver.fact_time
     caregiver.prompt_time = prompt or caregiver.prompt_time
     session.flush()
@@ -220,29 +252,32 @@ def change_number(ctx: Context, caregiver_id: int, phone: str, *, actor: str) ->
     """Give a caregiver another number; the old one is closed and stays in the history."""
     number = parse_phone(phone, simulated=ctx.channel.simulated)
     change = change_by(actor)
-    with ctx.sessions.begin() as session:
-        caregiver = locked(session, caregiver_id)
-        holder = caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(number))
-        if holder is not None:
-            raise ConflictError(
-                "This caregiver has this number already."
-                if holder.id == caregiver_id
-                else f"The number ending in {number[-2:]} is another caregiver's; change that one first."
-            )
-        others = [
-            one
-            for one in families.sharing_with(session, caregiver_id)
-            if one.id != caregiver_id and all(address.shared for address in _open(one.addresses))
-        ]
-        moving = others if any(not address.shared for address in _open(caregiver.addresses)) else []
-        for one in moving:  # it is their phone too
-            _close_addresses(session, one, change.now, ClosedWhy.CHANGED)
-            one.addresses.append(new_address(ctx, number, change.now, shared=True))
-        _close_addresses(session, caregiver, change.now, ClosedWhy.CHANGED)
-        caregiver.addresses.append(new_address(ctx, number, change.now))
-        replan_family(session, caregiver.family, change.now)
-        record(session, caregiver.family, change, "number", caregiver_id=caregiver.id)
+    anothers = f"The number ending in {number[-2:]} is another caregiver's; change that one first."
+    try:
+        with ctx.sessions.begin() as session:
+            caregiver = locked(session, caregiver_id)
+            holder = caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(number))
+            if holder is not None:
+                own = holder.id == caregiver_id
+                raise ConflictError("This caregiver has this number already." if own else anothers)
+            _give_number(ctx, session, caregiver, number, change.now)
+            replan_family(session, caregiver.family, change.now)
+            record(session, caregiver.family, change, "number", caregiver_id=caregiver.id)
+    except IntegrityError as error:  # somebody else was given it at this very moment
+        raise ConflictError(anothers) from error
     ctx.engine.hint(Work.DELIVER)
+
+
+def _give_number(ctx: Context, session: Session, caregiver: Caregiver, number: str, now: datetime) -> None:
+    """Close the number that a caregiver has, and open another; whoever shares the phone moves with it."""
+    sharing = [one for one in families.sharing_with(session, caregiver.id) if one.id != caregiver.id]
+    others = [one for one in sharing if all(address.shared for address in _open(one.addresses))]
+    moving = others if any(not address.shared for address in _open(caregiver.addresses)) else []
+    for one in moving:  # it is their phone too
+        _close_addresses(session, one, now, ClosedWhy.CHANGED)
+        one.addresses.append(new_address(ctx, number, now, shared=True))
+    _close_addresses(session, caregiver, now, ClosedWhy.CHANGED)
+    caregiver.addresses.append(new_address(ctx, number, now))
 
 
 def wrong_number(session: Session, caregiver: Caregiver, change: Change) -> None:
@@ -285,15 +320,18 @@ def leave(ctx: Context, caregiver_id: int, *, actor: str) -> None:
 def add_caregiver(ctx: Context, study_code: str, new: NewCaregiver, *, actor: str) -> int:
     """Add a caregiver to a family, with a welcome, and return the id; messages start with the next slot."""
     change = change_by(actor)
-    with ctx.sessions.begin() as session:
-        family = families.lock_family(session, study_code)
-        study = families.study_of(session, family.id) if family else None
-        if family is None or study is None:
-            raise NotFoundError("There is no family with this code; check its letters.")
-        caregiver = join_family(ctx, session, family, study, check_caregiver(ctx, new, study), change.now)
-        replan_family(session, family, change.now)
-        record(session, family, change, "caregiver_added", caregiver_id=caregiver.id)
-        added = caregiver.id
+    try:
+        with ctx.sessions.begin() as session:
+            family = families.lock_family(session, study_code)
+            study = families.study_of(session, family.id) if family else None
+            if family is None or study is None:
+                raise NotFoundError("There is no family with this code; check its letters.")
+            caregiver = join_family(ctx, session, family, study, check_caregiver(ctx, new, study), change.now)
+            replan_family(session, family, change.now)
+            record(session, family, change, "caregiver_added", caregiver_id=caregiver.id)
+            added = caregiver.id
+    except IntegrityError as error:
+        raise taken_meanwhile(ctx, [new.phone]) from error
     ctx.engine.hint(Work.DELIVER)
     return added
 

@@ -4,30 +4,23 @@ import queue
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy.orm import Session
 
-from babymind.channels.base import OutgoingMessage
 from babymind.clock import utc_now
 from babymind.domain.codes import code
 from babymind.domain.delivery import (
     SEND,
     DeliveryStatus,
-    Messaging,
     Reason,
-    Standing,
-    Verdict,
-    retry_delay_seconds,
-    verdict,
+    again_after,
 )
-from babymind.domain.schedule import QuietHours, decent_instant
-from babymind.domain.wording import render
+from babymind.domain.looking import wait, wait_for_receipt
 from babymind.errors import (
-    BabyMindError,
     ChannelConfigurationError,
     ChannelError,
     ChannelOptedOutError,
@@ -35,30 +28,27 @@ from babymind.errors import (
     ChannelThrottledError,
     ChannelUnknownError,
 )
+from babymind.services import alerts, measures, receipts
+from babymind.services.claim import Ready, claim, judge
 from babymind.services.context import Context
-from babymind.store import deliveries, families, replies
-from babymind.store.deliveries import Candidate, Claim, Ending, Result
+from babymind.store import deliveries, replies, senders
+from babymind.store.deliveries import Result
+from babymind.store.tasks import TaskKind
 
 log = structlog.get_logger()
 
 BATCH = 100
 PREVIEW = 10_000
-LEASE_SECONDS = 120  # longer than any call to the provider may take
+CALL_ANSWERS = 3.0  # a call is not begun when less than this is left of its lease, counted in answers
+SOON_SECONDS = 2.0
 THROTTLED_SECONDS = 5
 CONFIGURATION_SECONDS = 300
-RECORD_AT_MOST = 50  # results written in one transaction…
+RECORD_AT_MOST = 100  # results written in one transaction…
 RECORD_SECONDS = 0.2  # …or what there is after this long
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A claimed delivery on its way to the provider."""
-
-    claim: Claim
-    message: OutgoingMessage
-    window_ends_at: datetime
-    failures: int
-    caregiver_id: int
+class NotBegunError(ChannelError):
+    """The provider was not called: we were stopping, or too little was left of the lease."""
 
 
 def deliver_due(ctx: Context, *, limit: int | None = None) -> Counter[DeliveryStatus]:
@@ -85,7 +75,7 @@ def sweep(ctx: Context) -> None:
     now = utc_now()
     with ctx.sessions.begin() as session:
         late = deliveries.expire_late(session, now)
-        lost = deliveries.expire_leases(session, now)
+        lost = deliveries.expire_leases(session, ctx.lease_now(session), look_at=now)
     if late or lost:
         log.warning("swept", expired=late, unknown=lost)
 
@@ -102,20 +92,24 @@ class _Run:
         self.busy: set[int] = set()  # caregivers with a message under way; their next waits, to keep the order
         self.more = True
         self.held_back = False
+        self.not_before = 0.0  # when a sender has time again, by the monotonic clock
         self.outcomes: Counter[DeliveryStatus] = Counter()
 
     def run(self) -> Counter[DeliveryStatus]:
         results: list[tuple[Ready, str | ChannelError]] = []
         recorded_at = time.monotonic()
         while True:
-            if self.more and self.under_way < BATCH:
+            waits = self.not_before - time.monotonic()
+            if self.more and self.under_way < BATCH and waits <= 0:
                 self.start_batch()
+                waits = self.not_before - time.monotonic()
             if not self.under_way and not results:
-                if self.more:  # a whole batch was ended without sending
-                    continue
-                return self.outcomes
+                if not self.more or self.ctx.stopping.wait(max(0.0, waits)):
+                    return self.outcomes
+                continue  # a whole batch was ended without sending, or no sender has time
             try:
-                results.append(self.done.get(timeout=RECORD_SECONDS))
+                seconds = min(RECORD_SECONDS, waits) if self.more and waits > 0 else RECORD_SECONDS
+                results.append(self.done.get(timeout=seconds))
                 self.under_way -= 1
             except queue.Empty:
                 pass
@@ -132,174 +126,115 @@ class _Run:
         if size <= 0 or self.ctx.stopping.is_set():
             self.more = False
             return
-        ready, ended, seen, self.held_back = claim(self.ctx, lease=self.lease, size=size, busy=self.busy)
-        self.outcomes += ended
-        taken = len(ready) + ended.total()
-        self.more = taken > 0 and seen >= size  # fewer than asked for: nothing more is due
+        claimed = claim(self.ctx, lease=self.lease, size=size, busy=self.busy)
+        measures.claimed(len(claimed.ready))
+        self.outcomes += claimed.ended
+        self.held_back = claimed.held_back
+        taken = len(claimed.ready) + claimed.ended.total()
+        self.more = taken > 0 and claimed.seen >= size  # fewer than asked for: nothing more is due
+        soon = claimed.again_seconds is not None and claimed.again_seconds <= SOON_SECONDS
+        if soon:  # a sender that stands still for longer is the clock's to wait for
+            self.more, self.not_before = True, time.monotonic() + (claimed.again_seconds or 0.0)
         if self.left is not None:
             self.left -= taken
-        self.under_way += len(ready)
-        self.busy |= {one.caregiver_id for one in ready}
-        for one in ready:
+        self.under_way += len(claimed.ready)
+        self.busy |= {one.caregiver_id for one in claimed.ready}
+        for one in claimed.ready:
             self.ctx.senders.submit(self.send, one)
 
     def send(self, one: Ready) -> None:
         """Hand one message to the provider; runs in a thread of its own, with no transaction open."""
+        wait_seconds = max(0.0, one.wait_seconds - one.age())  # until its sender's turn
+        if wait_seconds:
+            measures.waited(wait_seconds)
+        stopping = self.ctx.stopping.wait(wait_seconds)
+        left = self.ctx.lease_seconds - one.age()
+        if stopping or left < CALL_ANSWERS * self.ctx.answer_seconds:
+            # A call that outlived its lease would race with whoever takes the message for lost.
+            self.done.put((one, NotBegunError("Not begun: the worker was stopping, or behind.")))
+            return
+        outcome: str | ChannelError
+        began = time.perf_counter()
         try:
-            self.done.put((one, self.ctx.channel.send(one.message)))
+            outcome = self.ctx.channel.send(one.message)
         except ChannelError as error:
-            self.done.put((one, error))
+            outcome = error
         except Exception as error:
             log.exception("sending broke", delivery_id=one.claim.id)
-            self.done.put((one, ChannelUnknownError(f"Our own error while sending ({type(error).__name__}).")))
+            outcome = ChannelUnknownError(f"Our own error while sending ({type(error).__name__}).")
+        measures.sent(outcome, time.perf_counter() - began)
+        self.done.put((one, outcome))
 
     def record(self, pairs: Sequence[tuple[Ready, str | ChannelError]]) -> None:
         """Write what came of some messages in one transaction; one that cannot be written holds up no other."""
         now = utc_now()
         try:
-            self.write(pairs, now)
+            results = [_result(self.ctx, one, outcome, now) for one, outcome in pairs]
+            self.write(pairs, results, now)
         except Exception:
             if len(pairs) == 1:  # its lease will end, and then the provider is asked about it
                 log.exception("an outcome could not be written", delivery_id=pairs[0][0].claim.id)
                 return
+            log.exception("outcomes could not be written together; they are written one by one", number=len(pairs))
             for pair in pairs:
                 self.record([pair])
             return
-        self.outcomes.update(_result(one, outcome, now).status for one, outcome in pairs)
-        wrong = [outcome for _, outcome in pairs if _holds_up_all(outcome)]
-        if wrong:  # the same would be said of every family: stop here, and try again later
-            log.error("the channel is set up wrongly", said=str(wrong[0]))
-            self.more = self.held_back = False
+        self.outcomes.update(result.status for result in results)
+        if any(_holds_up_all(outcome) and one.claim.sender_id is None for one, outcome in pairs):
+            self.more = self.held_back = False  # the same would be said of every family; the clock looks again
 
-    def write(self, pairs: Sequence[tuple[Ready, str | ChannelError]], now: datetime) -> None:
-        """Write some outcomes, all or none."""
+    def write(self, pairs: Sequence[tuple[Ready, str | ChannelError]], results: Sequence[Result],
+              now: datetime) -> None:  # fmt: skip
+        """Write some outcomes and what follows from them, all or none."""
         with self.ctx.sessions.begin() as session:
-            deliveries.record(session, [_result(one, outcome, now) for one, outcome in pairs], lease=self.lease)
+            deliveries.record(session, results, lease=self.lease)
+            took = {
+                one.claim.sender_id
+                for one, outcome in pairs
+                if isinstance(outcome, str) and one.claim.sender_id is not None
+            }
+            if took:
+                senders.resume(session, took)
             for one, outcome in pairs:
-                if isinstance(outcome, ChannelOptedOutError):
-                    families.set_messaging(session, one.caregiver_id, Messaging.STOPPED, now)
-                    deliveries.cancel_planned(session, [one.caregiver_id], Reason.STOPPED)
+                if _holds_up_all(outcome):
+                    self.stop_sender(session, one, outcome)
+                if isinstance(outcome, ChannelRefusedError):
+                    failure = receipts.Failure(one.claim.id, outcome.provider_code, taken=False)
+                    receipts.failed(session, failure, now)
+
+    def stop_sender(self, session: Session, one: Ready, outcome: str | ChannelError) -> None:
+        """Let nothing more leave from a sender that is set up wrongly: what is due waits, and one alert is given."""
+        number = outcome.provider_code if isinstance(outcome, ChannelError) else None
+        until = self.ctx.lease_now(session) + timedelta(seconds=CONFIGURATION_SECONDS)
+        if one.claim.sender_id is None or senders.stop(session, one.claim.sender_id, until, number):
+            occasion = f"sender:{one.claim.sender_id}:{number}:{utc_now().date()}"
+            alerts.ask(session, TaskKind.PROVIDER, occasion, code=number)
 
 
-def claim(
-    ctx: Context, *, lease: str, size: int, busy: Set[int] = frozenset()
-) -> tuple[list[Ready], Counter[DeliveryStatus], int, bool]:
-    """Take due deliveries for sending, and end or put off those that may not go.
-
-    Args:
-        ctx: The installation.
-        lease: Who takes them.
-        size: How many at most.
-        busy: Caregivers whose deliveries are left for later; of any other caregiver only the first is taken.
-
-    Returns:
-        What to send, what was ended by its new status, how many were looked at, and whether something was left
-        for later.
-
-    Consent, pause, loss, quiet hours and window are read inside this transaction: a STOP that was committed
-    before it always wins.
-    """
-    now = utc_now()
-    ready: list[Ready] = []
-    endings: list[Ending] = []
-    taken, held_back = set(busy), False
-    with ctx.sessions.begin() as session:
-        # Words that came and were not read yet may be a STOP or a loss: their family waits until they are.
-        candidates = deliveries.due_for_claim(session, now, size, unheard=replies.families_unheard(session))
-        pregnancies = {c.delivery.pregnancy_id for c in candidates if c.delivery.pregnancy_id is not None}
-        sealed = deliveries.infant_names_sealed(session, pregnancies) if pregnancies else {}
-        for candidate in candidates:
-            judged = judge(candidate, now)
-            if judged == SEND and candidate.caregiver.id in taken:
-                held_back = True
-                continue
-            if judged == SEND:
-                taken.add(candidate.caregiver.id)
-                try:
-                    ready.append(_ready(ctx, candidate, sealed, now))
-                    continue
-                except BabyMindError:  # one text that cannot be made stops nobody else's
-                    log.exception("a text could not be made", delivery_id=candidate.delivery.id)
-                    reason = Reason.UNREADABLE if candidate.template else Reason.CONTENT_MISSING
-                    judged = Verdict(DeliveryStatus.CANCELLED, reason)
-            endings.append(_ending(candidate, judged))
-        deliveries.end_unsent(session, endings)
-        deliveries.mark_sending(
-            session, [one.claim for one in ready], lease=lease, now=now,
-            ends_at=now + timedelta(seconds=LEASE_SECONDS),
-        )  # fmt: skip
-    return ready, Counter(ending.status for ending in endings), len(candidates), held_back
-
-
-def judge(candidate: Candidate, now: datetime) -> Verdict:
-    """Judge one due delivery by what the claim has just read."""
-    quiet = candidate.study.quiet if candidate.study else QuietHours()
-    decent = decent_instant(now, ZoneInfo(candidate.caregiver.zone), quiet)
-    return verdict(
-        Standing(
-            kind=candidate.delivery.kind,
-            due_at=candidate.delivery.due_at,
-            window_ends_at=candidate.delivery.window_ends_at,
-            messaging=candidate.caregiver.messaging,
-            enrolled=candidate.enrolled,
-            lost=candidate.lost,
-            hold=candidate.hold,
-            superseded=candidate.superseded,
-            address_open=candidate.address_sealed is not None,
-            quiet_until=decent if decent > now else None,
-        ),
-        now,
-    )
-
-
-def _ready(ctx: Context, candidate: Candidate, sealed: dict[int, list[str | None]], now: datetime) -> Ready:
-    row = candidate.delivery
-    if row.text_sealed is not None:
-        text, text_sealed = ctx.vault.open(row.text_sealed), row.text_sealed
-    else:
-        if candidate.template is None:
-            raise BabyMindError("The item of this day is no longer in the bank.")
-        names = [ctx.vault.open_optional(name) for name in sealed.get(row.pregnancy_id or 0, [])]
-        text = render(candidate.template, names)
-        text_sealed = ctx.vault.seal(text)
-    seconds_left = int((row.window_ends_at - now).total_seconds())
-    return Ready(
-        Claim(id=row.id, attempts=row.attempts + 1, text_sealed=text_sealed, version_id=candidate.version_id),
-        OutgoingMessage(delivery_id=row.id, to=ctx.vault.open(candidate.address_sealed or ""), text=text,
-                        valid_seconds=seconds_left),
-        row.window_ends_at,
-        row.failures,
-        row.caregiver_id,
-    )  # fmt: skip
-
-
-def _ending(candidate: Candidate, judged: Verdict) -> Ending:
-    row = candidate.delivery
-    if judged.due_at is not None:
-        return Ending(id=row.id, status=DeliveryStatus.PLANNED, reason=row.reason, due_at=judged.due_at)
-    return Ending(id=row.id, status=judged.status or row.status, reason=judged.reason, due_at=row.due_at)
-
-
-def _result(one: Ready, outcome: str | ChannelError, now: datetime) -> Result:
+def _result(ctx: Context, one: Ready, outcome: str | ChannelError, now: datetime) -> Result:
     base = Result(id=one.claim.id, number=one.claim.attempts, status=DeliveryStatus.ACCEPTED, finished_at=now)
     if isinstance(outcome, str):
-        return replace(base, provider_ref=outcome)
+        after = wait_for_receipt(0, ctx.answer_seconds) if ctx.channel.tells else None
+        return replace(base, provider_ref=outcome, look_at=now + after if after else None)
     told = replace(base, note=str(outcome), error_code=outcome.provider_code)
     match outcome:
         case ChannelUnknownError():
-            return replace(told, status=DeliveryStatus.UNKNOWN, failed=True)
+            look_at = now + wait(0, ctx.answer_seconds)
+            return replace(told, status=DeliveryStatus.UNKNOWN, look_at=look_at)
         case ChannelOptedOutError():
             return replace(told, status=DeliveryStatus.FAILED, reason=Reason.OPTED_OUT, failed=True)
         case ChannelRefusedError():
             return replace(told, status=DeliveryStatus.FAILED, reason=Reason.REFUSED, failed=True)
         case ChannelThrottledError():
-            return _again(told, one, now, THROTTLED_SECONDS)
+            return _again(told, one, now, timedelta(seconds=THROTTLED_SECONDS))
         case ChannelConfigurationError():
-            return _again(told, one, now, CONFIGURATION_SECONDS)
-    delay = retry_delay_seconds(one.failures + 1)
-    if delay is None:
+            return _again(told, one, now, timedelta(seconds=CONFIGURATION_SECONDS))
+        case NotBegunError():
+            return _again(told, one, now, timedelta(0))
+    after = again_after(one.failures + 1, str(one.claim.id))
+    if after is None:
         return replace(told, status=DeliveryStatus.FAILED, reason=Reason.GAVE_UP, failed=True)
-    return replace(_again(told, one, now, delay), failed=True)
+    return replace(_again(told, one, now, after), failed=True)
 
 
 def _holds_up_all(outcome: str | ChannelError) -> bool:
@@ -309,8 +244,8 @@ def _holds_up_all(outcome: str | ChannelError) -> bool:
     return outcome.provider_code is None or code(outcome.provider_code).stops_all
 
 
-def _again(result: Result, one: Ready, now: datetime, seconds: int) -> Result:
-    due_at = now + timedelta(seconds=seconds)
+def _again(result: Result, one: Ready, now: datetime, after: timedelta) -> Result:
+    due_at = now + after
     if due_at >= one.window_ends_at:
         return replace(result, status=DeliveryStatus.EXPIRED, reason=Reason.TOO_LATE)
     return replace(result, status=DeliveryStatus.PLANNED, due_at=due_at)

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -151,10 +151,24 @@ def enrol(ctx: Context, new: NewFamily, *, actor: str = "command") -> Enrolled:
                     (row.id, one.phone) for row, one in zip(family.caregivers, prepared.checked, strict=True)
                 ],
             )
-    except IntegrityError as error:  # somebody enrolled the same number at this very moment
-        raise ConflictError("One of these numbers was enrolled at this moment by somebody else.") from error
+    except IntegrityError as error:
+        raise taken_meanwhile(ctx, [one.phone for one in new.caregivers]) from error
     ctx.engine.hint(Work.DELIVER)
     return enrolled
+
+
+def taken_meanwhile(ctx: Context, phones: Iterable[str]) -> ConflictError:
+    """Return the refusal of numbers of which one was given to somebody else while they were being written."""
+    with ctx.readers.begin() as session:
+        for phone in phones:
+            number = parse_phone(phone, simulated=ctx.channel.simulated)
+            if caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(number)):
+                return _known(number)
+    return ConflictError("Somebody else was given one of these numbers at this moment. Try again.")
+
+
+def _known(number: str) -> ConflictError:
+    return ConflictError(f"The number ending in {number[-2:]} is enrolled already; change that family instead.")
 
 
 def prepare(ctx: Context, new: NewFamily, study: Study, now: datetime) -> Prepared:
@@ -272,9 +286,7 @@ def check_babies(names: Sequence[str]) -> list[str | None]:
 def _refuse_known_numbers(ctx: Context, session: Session, checked: Sequence[Checked]) -> None:
     for one in checked:
         if not one.shared and caregiver_at(session, ChannelName.SMS, ctx.vault.look_up(one.phone)):
-            raise ConflictError(
-                f"The number ending in {one.phone[-2:]} is enrolled already; change that family instead."
-            )
+            raise _known(one.phone)
 
 
 def write(ctx: Context, session: Session, prepared: Sequence[Prepared], now: datetime) -> list[Family]:
@@ -298,7 +310,8 @@ def write(ctx: Context, session: Session, prepared: Sequence[Prepared], now: dat
 
 def _family(ctx: Context, prepared: Prepared, now: datetime) -> Family:
     starts_at = prepared.new.starts_at or now
-    from_day = local_day(starts_at, prepared.checked[0].zone)
+    # The part begins where the day is earliest; before ``starts_at`` nothing is due to anybody.
+    from_day = min(local_day(starts_at, one.zone) for one in prepared.checked)
     return Family(
         study_code=_new_code(),
         created_at=now,
@@ -335,6 +348,7 @@ def join_family(ctx: Context, session: Session, family: Family, study: Study, on
     _refuse_known_numbers(ctx, session, [one])
     caregiver = _new_caregiver(ctx, one, now, now)
     family.caregivers.append(caregiver)
+    begin_with(family, one.zone, now)
     session.flush()
     session.add_all(_consents(ctx, caregiver, one, study=study, how="staff", now=now))
     lost = any(p.status is PregnancyStatus.LOST or p.hold for p in family.pregnancies)
@@ -343,6 +357,16 @@ def join_family(ctx: Context, session: Session, family: Family, study: Study, on
                  if i.status is not PregnancyStatus.LOST]  # fmt: skip
         _add_welcomes(session, [_welcome(ctx, caregiver, one, study=study, names=names, now=now)])
     return caregiver
+
+
+def begin_with(family: Family, zone: ZoneInfo, now: datetime) -> None:
+    """Let a family's part begin no later than the day that it is where one of its caregivers is now.
+
+    Whoever joins it or moves in its first hours, far enough west, is still in the day before: the next slot counts.
+    """
+    starts_at = max(now, min((one.starts_at for one in family.pregnancies), default=now))
+    for first in family.enrolments[:1]:
+        first.from_day = min(first.from_day, local_day(starts_at, zone))
 
 
 def new_address(ctx: Context, phone: str, now: datetime, *, shared: bool = False) -> Address:

@@ -1,6 +1,8 @@
 """Taking part: a family withdraws, or moves to another study or arm."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+
+from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
 from babymind.domain.delivery import Reason
@@ -23,8 +25,8 @@ def withdraw(ctx: Context, study_code: str, *, data: DataChoice, actor: str) -> 
     change = change_by(actor)
     with ctx.sessions.begin() as session:
         family = locked(session, study_code)
-        enrolment = _open_enrolment(family)
         today = today_of(family, change.now)
+        enrolment = _begun_enrolment(session, family, today)
         enrolment.status, enrolment.ended_why = EnrolmentStatus.WITHDRAWN, EndedWhy.WITHDREW
         enrolment.to_day, enrolment.data_choice = today, data
         deliveries.cancel_planned(session, [one.id for one in family.caregivers], Reason.ENROLMENT_ENDED)
@@ -68,6 +70,20 @@ def _open_enrolment(family: Family) -> Enrolment:
         if enrolment.to_day is None:
             return enrolment
     raise ConflictError("This family takes part in no study at present.")
+
+
+def _begun_enrolment(session: Session, family: Family, today: date) -> Enrolment:
+    """Return the part that a family takes today; one that was to begin later never does."""
+    enrolment = _open_enrolment(family)
+    if enrolment.from_day <= today:
+        return enrolment
+    before = [one for one in family.enrolments if one.to_day == enrolment.from_day - timedelta(days=1)]
+    if not before:
+        enrolment.from_day = today
+        return enrolment
+    session.delete(enrolment)  # a move that was to come tomorrow; the history tells of it
+    session.flush()  # a family has one part at a time
+    return before[-1]
 
 
 def set_arm(ctx: Context, study: str, arm: str, *, frequency: str, facts: bool, prompts: bool,

@@ -38,7 +38,8 @@ LAST_EVENTS = 100
 ROLES: Sequence[str] = tuple(role.value for role in Role)
 LOSS_REASONS: Mapping[str, LossReason] = {one.value: one for one in LossReason}
 DATA_CHOICES: Mapping[str, DataChoice] = {one.value: one for one in DataChoice}
-ACTORS = {"command": "from the command line", "system": "by itself", "demo": "by the demo"}
+ACTORS = {"command": "from the command line", "system": "by itself", "demo": "by the demo",
+          "provider": "by the provider"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

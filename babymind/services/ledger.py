@@ -13,12 +13,13 @@ from babymind.domain.delivery import DeliveryStatus, Reason
 from babymind.domain.schedule import instant_of, local_day
 from babymind.errors import ChannelError
 from babymind.services.context import Context
-from babymind.store import ledger, tasks
+from babymind.store import ledger, tasks, ticks
 from babymind.store import plan as planning
 from babymind.store.tasks import TaskKind
 
 log = structlog.get_logger()
 
+TICK = "ledger"  # when it was last compared, and what was found: see `babymind.services.health`
 PLAN_WITHIN_MINUTES = 15  # of a day's beginning; until then what is missing is still being planned
 
 
@@ -79,15 +80,22 @@ def check(ctx: Context) -> bool:
     Each line of each day is told of once, however often this runs.
     """
     today = utc_now().date()
-    fine, wrong = True, list[str]()
+    fine, wrong, found = True, list[str](), dict[str, object]()
     for day in (today - timedelta(days=1), today, today + timedelta(days=1)):  # the day after has begun in the east
-        for line in of_day(ctx, day).lines:
+        lines = of_day(ctx, day).lines
+        found[day.isoformat()] = {
+            "expected": sum(line.expected for line in lines), "actual": sum(line.actual for line in lines),
+            "missing": sum(line.missing for line in lines), "stuck": sum(line.stuck for line in lines),
+        }  # fmt: skip
+        for line in lines:
             if line.ok:
                 continue
             fine = False
             log.error("the ledger does not add up", day=day.isoformat(), study=line.study, zone=line.zone,
                       expected=line.expected, missing=line.missing, stuck=line.stuck)  # fmt: skip
             wrong += _ask_a_person(ctx, day, line)
+    with ctx.sessions.begin() as session:
+        ticks.mark(session, TICK, utc_now(), found)
     if wrong and ctx.alerts:
         text = "\n".join([*wrong, "", "See the page Ledger, or: babymind ledger --day DAY"])
         try:

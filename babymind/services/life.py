@@ -26,6 +26,8 @@ from babymind.store.tasks import TaskKind
 NOTICE_DAYS = 2  # for how long congratulations, or a condolence, are still worth sending
 ANSWERED_DAYS = 14  # for how long the answer to a loss that was told by text stands for the condolence
 UNDO_CONFIRMATIONS = 2
+CHOSEN_HOLDS = (Hold.IN_CARE, Hold.ADOPTED, Hold.ILL, Hold.STAFF_HOLD)  # the other one follows a loss by itself
+LONGEST_WHY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,26 +367,90 @@ def undo_loss(ctx: Context, study_code: str, *, because: str, confirmations: int
         if all(len(living(one)) == len(one.infants) for one in family.pregnancies):
             for one in family.pregnancies:
                 if one.hold is Hold.AFTER_LOSS:
-                    one.hold = None
+                    one.hold = families.hold_chosen(session, one)  # a baby who was ill before is so still
         replan_family(session, family, change.now)
+        _bring_back_comments(session, family, change.now)
         record(session, family, change, "loss_undone", pregnancy_id=pregnancy.id, babies=sorted(told), because=why)
     ctx.engine.hint(Work.DELIVER)
+
+
+def _bring_back_comments(session: Session, family: Family, now: datetime) -> None:
+    """Let the comments go that were cancelled for a loss which, as it turned out, was none."""
+    if families.bereaved(family) or families.held(family):
+        return
+    for caregiver in family.caregivers:
+        deliveries.revive(session, caregiver.id, now, reasons=[Reason.LOSS, Reason.AFTER_LOSS])
+
+
+def correct_loss_reason(ctx: Context, study_code: str, *, reason: LossReason, pregnancy_id: int | None = None,
+                        babies: Collection[int] = (), actor: str) -> None:  # fmt: skip
+    """Correct what is recorded of how a loss came; nothing is sent, and everything stays as silent as it is.
+
+    Args:
+        ctx: The installation.
+        study_code: Which family.
+        reason: What happened, as the family told it.
+        pregnancy_id: Which pregnancy; may be left out where only one has a loss on record.
+        babies: The positions of the babies whom it is about; all who died, if not said.
+        actor: Who corrects it.
+
+    Raises:
+        InvalidInputError: No loss of one of those babies is on record.
+        ConflictError: It is recorded so already, or there is no loss, or several pregnancies have one.
+    """
+    change = change_by(actor)
+    with ctx.sessions.begin() as session:
+        family = locked(session, study_code)
+        pregnancy = chosen(family, pregnancy_id, set(PregnancyStatus), "has a loss on record", lost=True)
+        gone = {one.position: one for one in pregnancy.infants if one.status is PregnancyStatus.LOST}
+        unknown = set(babies) - set(gone)
+        if unknown:
+            raise InvalidInputError(f"No loss of baby number {min(unknown)} of this pregnancy is on record.")
+        meant = [gone[position] for position in sorted(babies or gone) if gone[position].loss_reason is not reason]
+        if not meant:
+            raise ConflictError("That is what is on record already.")
+        for infant in meant:
+            infant.loss_reason = reason
+        record(session, family, change, "loss_reason", pregnancy_id=pregnancy.id,
+               babies=[infant.position for infant in meant], reason=reason.value)  # fmt: skip
 
 
 # What a person decides
 
 
-def hold(ctx: Context, study_code: str, *, why: Hold, pregnancy_id: int | None = None, actor: str) -> None:
-    """Hold everything about a pregnancy: the baby is in care, adopted or seriously ill, or the team decides so."""
+def hold(ctx: Context, study_code: str, *, why: Hold, pregnancy_id: int | None = None, actor: str) -> int:
+    """Hold everything about a pregnancy: the baby is in care, adopted or seriously ill, or the team decides so.
+
+    Comments and a welcome that have not left are taken back too: they were written before anybody knew.
+
+    Returns:
+        How many comments were taken back.
+
+    Raises:
+        InvalidInputError: It is no hold that a person chooses.
+        ConflictError: A loss holds it already, or it is not clear which pregnancy is meant.
+    """
+    if why not in CHOSEN_HOLDS:
+        raise InvalidInputError("This hold follows a loss by itself; record the loss instead.")
     change = change_by(actor)
     with ctx.sessions.begin() as session:
         family = locked(session, study_code)
         pregnancy = chosen(family, pregnancy_id, {PregnancyStatus.EXPECTED, PregnancyStatus.BORN}, "can be held")
+        if pregnancy.hold is Hold.AFTER_LOSS:
+            raise ConflictError(
+                "Messages about this baby wait already, after a loss, and another reason must not take its place. "
+                "Speak with the family and end that hold first; then hold them anew."
+            )
         pregnancy.hold = why
-        ids = [one.id for one in family.caregivers]
-        deliveries.cancel_planned(session, ids, Reason(why.value), pregnancy_id=pregnancy.id)
+        ids, reason = [one.id for one in family.caregivers], Reason(why.value)
+        taken_back = deliveries.cancel_planned(session, ids, reason, kinds=[Kind.COMMENT])
+        deliveries.cancel_planned(session, ids, reason, kinds=[Kind.WELCOME])
+        # Congratulations that answer a text too; but never a condolence.
+        about = [kind for kind in Kind if kind is not Kind.CONDOLENCE]
+        deliveries.cancel_planned(session, ids, reason, pregnancy_id=pregnancy.id, kinds=about)
         replan_family(session, family, change.now)
         record(session, family, change, "hold", pregnancy_id=pregnancy.id, why=why.value)
+    return taken_back
 
 
 def release(ctx: Context, study_code: str, *, pregnancy_id: int | None = None, because: str, actor: str) -> None:
@@ -400,19 +466,30 @@ def release(ctx: Context, study_code: str, *, pregnancy_id: int | None = None, b
             raise ConflictError(
                 "Nothing about this family is held." if not held else "Several are held; say which pregnancy."
             )
+        told_of_loss = held[0].hold is Hold.AFTER_LOSS
         held[0].hold = None
         replan_family(session, family, change.now)
+        if told_of_loss:
+            _bring_back_comments(session, family, change.now)
         record(session, family, change, "release", pregnancy_id=held[0].id, because=why)
     ctx.engine.hint(Work.DELIVER)
 
 
-LONGEST_WHY = 200
-
-
 def _why(text: str, what: str) -> str:
+    return few_words(text, missing=f"Say in a few words, without names, why {what}.")
+
+
+def few_words(text: str, *, missing: str) -> str:
+    """Return what somebody gave as a reason, in one line.
+
+    Raises:
+        InvalidInputError: There are no words (``missing`` says what is wanted), or none that can be kept.
+    """
     said = " ".join(text.split())
     if not said:
-        raise InvalidInputError(f"Say in a few words, without names, why {what}.")
+        raise InvalidInputError(missing)
+    if not said.isprintable():
+        raise InvalidInputError("There are characters in the reason that cannot be kept; type it anew.")
     return said[:LONGEST_WHY]
 
 

@@ -18,14 +18,17 @@ from babymind.engine.base import Work
 from babymind.errors import BabyMindError, InvalidInputError, MediaRefusedError, NotFoundError
 from babymind.media.images import MAX_BYTES, clean
 from babymind.services.context import Context
-from babymind.store import deliveries, families, replies
+from babymind.store import deliveries, families, replies, ticks
 from babymind.store.base import new_token
-from babymind.store.families import ChannelName
 from babymind.store.replies import Inbound, InboundStatus, Media, MediaStatus, Reply
 
 log = structlog.get_logger()
 
 BATCH = 50
+LISTEN_EVERY = timedelta(minutes=5)
+LISTEN_AGAIN = timedelta(minutes=15)  # a list may lag behind
+LISTEN_FIRST = timedelta(hours=1)
+LISTEN_LONGEST = timedelta(days=7)  # after a long outage; the provider is asked for no more
 ANSWER_DAYS = 3  # a reply answers the last prompt if it came within these
 MOST_TRIES = 5
 FETCH_AGAIN_SECONDS = (1, 3, 10, 60, 300, 900, 3600, 3600)  # a picture may be missing for its first seconds
@@ -37,33 +40,48 @@ PROVIDER_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "
 OPT_OUT = {"STOP": Keyword.STOP, "START": Keyword.START, "HELP": Keyword.HELP}
 
 
-def keep(ctx: Context, provider_ref: str, form: Mapping[str, list[str]]) -> bool:
-    """Keep a message exactly as it was posted; False when it was here before. Nothing is made of it yet."""
+def keep(ctx: Context, provider_ref: str, form: Mapping[str, list[str]], *,
+         received_at: datetime | None = None) -> bool:  # fmt: skip
+    """Keep a message exactly as it was posted; False when it was here before. Nothing is made of it yet.
+
+    Args:
+        ctx: The installation.
+        provider_ref: The provider's id of it.
+        form: What was posted.
+        received_at: When the provider got it; now, if it is not said.
+    """
     payload = ctx.vault.seal(json.dumps(form))
     with ctx.sessions.begin() as session:
         new = replies.store_raw(
-            session, provider=ctx.channel.provider, provider_ref=provider_ref, payload_sealed=payload, now=utc_now(),
-            sender=ctx.vault.look_up(form.get("From", [""])[0]),
+            session, provider=ctx.channel.provider, provider_ref=provider_ref, payload_sealed=payload,
+            now=received_at or utc_now(),
+            sender=ctx.vault.look_up(form.get("From", [""])[0].removeprefix("whatsapp:")),
         )  # fmt: skip
     ctx.engine.hint(Work.RECEIVE)
     return new
 
 
-def told(ctx: Context, delivery_id: int | None, form: Mapping[str, str]) -> None:
-    """Keep a status receipt and raise the status of its delivery."""
-    receipt = ctx.channel.read_receipt(form)
+def listen(ctx: Context) -> int:
+    """Find the messages whose webhook never came, by the provider's own list, and return how many there were.
+
+    All processes together do this once in `LISTEN_EVERY`. What a listing that broke off has not seen is listed again.
+    """
+    now = utc_now()
     with ctx.sessions.begin() as session:
-        ours = deliveries.apply_receipt(
-            session,
-            deliveries.Told(
-                delivery_id=delivery_id, provider_ref=receipt.provider_ref, told=receipt.told, status=receipt.status,
-                error_code=receipt.error_code, received_at=utc_now(),
-            ),
-        )  # fmt: skip
-    if ours is None:
-        log.warning("receipt for a message that is not ours")
-    if receipt.status is None:
-        log.warning("receipt with an unknown word", told=receipt.told)
+        if ticks.take_turn(session, "listen", now, every=LISTEN_EVERY) is None:
+            return 0
+        heard = ticks.last(session, "listened")
+    since = max(heard - LISTEN_AGAIN if heard else now - LISTEN_FIRST, now - LISTEN_LONGEST)
+    found = 0
+    for form in ctx.channel.inbound_since(since):
+        came_at = datetime.fromisoformat(form["DateCreated"])
+        if keep(ctx, form["MessageSid"], {name: [value] for name, value in form.items()}, received_at=came_at):
+            found += 1
+    with ctx.sessions.begin() as session:
+        ticks.mark(session, "listened", now)
+    if found:
+        log.warning("messages whose webhook never came", found=found)
+    return found
 
 
 def process_new(ctx: Context) -> int:
@@ -97,9 +115,11 @@ def _process(ctx: Context, session: Session, inbound: Inbound) -> int:
 
 
 def _make_reply(ctx: Context, session: Session, inbound: Inbound, message: InboundMessage) -> None:
-    look_up = ctx.vault.look_up(message.from_number)
-    caregiver = families.caregiver_at(session, ChannelName.SMS, look_up)
     received_at = inbound.received_at
+    address = families.address_at(session, message.channel, ctx.vault.look_up(message.from_number))
+    caregiver = address.caregiver if address else None
+    if address and (address.heard_at is None or address.heard_at < received_at):
+        address.heard_at = received_at
     prompt = (
         deliveries.latest_prompt(session, caregiver.id, received_at, received_at - timedelta(days=ANSWER_DAYS))
         if caregiver

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
 from babymind.domain.age import describe
-from babymind.domain.delivery import DeliveryStatus, Messaging
+from babymind.domain.delivery import DeliveryStatus, Hold, Messaging
 from babymind.domain.reply import Keyword, ReplyStatus
 from babymind.domain.schedule import local_day
 from babymind.domain.wording import babies_called
 from babymind.errors import ConflictError, NotFoundError
 from babymind.services.context import Context
 from babymind.store import replies, reviews
-from babymind.store.families import Caregiver, Pregnancy, PregnancyStatus, bereaved
+from babymind.store.families import Caregiver, Pregnancy, PregnancyStatus, bereaved, held
 from babymind.store.replies import MediaStatus, Reply
 from babymind.store.reviews import Review, ReviewOutcome
 from babymind.store.staff import audit
@@ -53,6 +53,7 @@ class ReplyView:
     status: ReplyStatus
     stopped: bool
     bereaved: bool  # the family has told us of a loss
+    held: Hold | None  # why messages about a baby of the family wait for a person
     zone: str  # where the caregiver is; UTC for a number that we do not know
 
 
@@ -164,6 +165,7 @@ def _view(ctx: Context, reply: Reply) -> ReplyView:
         status=reply.status,
         stopped=caregiver is not None and caregiver.messaging is Messaging.STOPPED,
         bereaved=family is not None and bereaved(family),
+        held=held(family) if family else None,
         zone=caregiver.zone if caregiver else "UTC",
     )  # fmt: skip
 

@@ -1,14 +1,14 @@
 """The phones of a simulated country: what each got and sent, and a provider that fails in the ways it is told to."""
 
 import itertools
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from random import Random
 
-from babymind.channels.base import OutgoingMessage, Receipt
+from babymind.channels.base import Found, OutgoingMessage, Receipt, Sought
 from babymind.channels.memory import MemoryChannel
 from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus
@@ -22,6 +22,7 @@ from babymind.errors import (
 
 OPTED_OUT = 21610  # Twilio: attempt to send to unsubscribed recipient
 NO_SUCH_NUMBER = 21211
+LISTED = 50  # of the messages to one number, how many can be looked through
 STATUSES = {"sent": DeliveryStatus.SENT, "delivered": DeliveryStatus.DELIVERED}
 
 
@@ -59,6 +60,7 @@ class Phones(MemoryChannel):
         self._receipts = 0.10 if FaultName.WEBHOOKS in faults else 0.02  # the share that is told of
         self._ids = itertools.count(1)
         self.errors: dict[str, int] = defaultdict(int)
+        self._listed: dict[str, deque[tuple[datetime, str, str]]] = defaultdict(lambda: deque(maxlen=LISTED))
 
     def send(self, message: OutgoingMessage) -> str:
         """Take a message, or fail as the year's faults have it; see `Channel.send`."""
@@ -71,14 +73,25 @@ class Phones(MemoryChannel):
             self._fail("throttled", ChannelThrottledError("Too many requests."))
         if lot < 0.02:
             self._fail("not taken", ChannelError("Not taken; try again."))
+        if lot < 0.025:
+            self._fail("not taken, no answer", ChannelUnknownError("The answer never came."))
         ref = f"SM{next(self._ids):032x}"
         self.received.append(Received(utc_now(), message.to, message.text, message.delivery_id))
-        if lot < 0.03:
-            self.to_tell.append((message.delivery_id, ref))
+        self._listed[message.to].append((utc_now(), ref, message.text))
+        if lot < 0.035:
+            if lot < 0.03:  # of the others nothing is ever told, so the provider has to be asked
+                self.to_tell.append((message.delivery_id, ref))
             self._fail("no answer", ChannelUnknownError("The answer never came."))
         if self._random.random() < self._receipts:
             self.to_tell.append((message.delivery_id, ref))
         return ref
+
+    def look_up(self, message: Sought, taken: Collection[str] = ()) -> Found | None:
+        """Look through the newest messages to a number; see `Channel.look_up`."""
+        for at, ref, text in self._listed[message.to]:
+            if text == message.text and at >= message.since and ref not in taken:
+                return Found(provider_ref=ref, status=DeliveryStatus.SENT, error_code=None, at=at)
+        return None
 
     def _fail(self, name: str, error: ChannelError) -> None:
         self.errors[name] += 1

@@ -24,7 +24,20 @@ from babymind.engine.inline import InlineEngine
 from babymind.errors import BabyMindError
 from babymind.library.bank import Library
 from babymind.media.files import ObjectMediaStore
-from babymind.services import caregivers, content, deliver, enrol, enrolments, ledger, life, plan, receive, triage
+from babymind.services import (
+    caregivers,
+    content,
+    deliver,
+    enrol,
+    enrolments,
+    ledger,
+    life,
+    plan,
+    receipts,
+    receive,
+    reconcile,
+    triage,
+)
 from babymind.services.context import Context
 from babymind.simulation.draw import Event, Household, draw
 from babymind.simulation.phones import FaultName, Phones
@@ -178,6 +191,7 @@ class _Days:
                     plan.plan_due(ctx, everything=bool(number) and now.hour == 12)
                     if now.hour % SWEEP_HOURS == 0:
                         deliver.sweep(ctx)
+                    reconcile.ask_about_unknown(ctx)
                     deliver.deliver_due(ctx)
             self.reactions(now)
             self.balance(now)
@@ -216,7 +230,7 @@ class _Days:
 
     def receipt(self, delivery_id: int, form: dict[str, str], _now: datetime) -> None:
         """Have the provider tell what became of a message."""
-        receive.told(self.ctx, delivery_id, form)
+        receipts.told(self.ctx, delivery_id, form)
 
     def balance(self, now: datetime) -> None:
         """Compare expected with actual for each zone's day that has just ended."""

@@ -4,7 +4,8 @@ Measured with waitress on one core of a shared machine, Flask's own routing, req
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _LONGEST_FORM = 256 * 1024
 _MOST_FIELDS = 100
+_ONE_BLANK = "{{1}}"
+_BLANK = re.compile(r"\{\{(\w+)\}\}")
+_BROKEN = re.compile(r"[\n\r\t]| {5}")
 _HTML = "<!doctype html><title>Bad gateway</title><h1>Bad gateway</h1><p>Please try again.</p>"
 
 Form = dict[str, list[str]]
@@ -63,7 +67,7 @@ class Creation:
         fault = faults.take(*BEFORE_ACCEPTING, number=to)
         if fault is not None:
             return strike(fault, faults, environ)
-        message = self._exchange.send(_new_message(form, to))
+        message = self._exchange.send(_new_message(form, to, self._exchange.config.templates))
         fault = faults.take(*AFTER_ACCEPTING, number=to)
         return message if fault is None else spoil(fault, faults, environ, message)
 
@@ -115,15 +119,17 @@ def _one(form: Form, name: str, otherwise: str = "") -> str:
     return form[name][0] if name in form else otherwise
 
 
-def _new_message(form: Form, to: str) -> NewMessage:
+def _new_message(form: Form, to: str, templates: Mapping[str, str]) -> NewMessage:
     if not to:
         raise RefusedError(21604, "A 'To' phone number is required")
     links = form.get("MediaUrl", [])
     if len(links) > MEDIA_LIMIT:
         raise RefusedError(21623, f"Number of media files exceeds allowed limit of {MEDIA_LIMIT}")
     service, body = _one(form, "MessagingServiceSid") or None, _one(form, "Body")
-    if not body and "ContentSid" in form:
-        body = f"[template {_one(form, 'ContentSid')}] {_one(form, 'ContentVariables')}".strip()
+    content_sid = None
+    if not body and "ContentSid" in form:  # with a body too, it is the body that counts
+        content_sid = _one(form, "ContentSid")
+        body = _filled(templates, content_sid, _one(form, "ContentVariables", "{}"))
     validity = _one(form, "ValidityPeriod", "36000")
     # Without a messaging service the real one ignores a schedule, and sends at once.
     scheduled = service is not None and _one(form, "ScheduleType") == "fixed"
@@ -136,7 +142,24 @@ def _new_message(form: Form, to: str) -> NewMessage:
         validity_seconds=int(validity) if validity.isascii() and validity.isdecimal() else 0,
         send_at=_instant(_one(form, "SendAt")) if scheduled else None,
         links=tuple(links),
+        content_sid=content_sid,
     )
+
+
+def _filled(templates: Mapping[str, str], content_sid: str, variables: str) -> str:
+    """Return the words of a template with its blanks filled."""
+    text = templates.get(content_sid) if templates else _ONE_BLANK
+    if text is None:
+        raise RefusedError(21655, f"The ContentSid {content_sid} is invalid")
+    try:
+        given = json.loads(variables or "{}")
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise RefusedError(21656, "The ContentVariables are invalid: they are a JSON object of texts")
+    if any(_BROKEN.search(value) for value in given.values()):
+        raise RefusedError(21656, "The ContentVariables are invalid: no line break, tab or more than four spaces")
+    return _BLANK.sub(lambda blank: given.get(blank[1], blank[0]), text)
 
 
 def _instant(text: str) -> datetime:

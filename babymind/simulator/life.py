@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 API_VERSION = "2010-04-01"
 _FOUND_OUT_BY_CARRIER = frozenset(range(30003, 30010)) | {30017, 30410}  # after `sent`: undelivered, not failed
 _VALIDITY_EXPIRED = 30036
+_OUTSIDE_WINDOW = 63016
+_WINDOW = timedelta(hours=24)
 
 
 class Life:
@@ -75,13 +77,15 @@ class Life:
         expires_at = (message.send_at or message.created_at) + timedelta(seconds=message.validity_seconds)
         if now > expires_at:
             code = _VALIDITY_EXPIRED
+        if code is None and self._is_outside_window(message, now):
+            code = _OUTSIDE_WINDOW
         if code is not None and code not in _FOUND_OUT_BY_CARRIER:
             changes = {"status": Status.FAILED, "error_code": code}
             failed = self._storage.update(message.sid, now=now, only_from=WAITING, **changes)
             if failed is not None:
                 self._call_back(failed)
             return
-        sender = message.from_ or self._config.number
+        sender = message.from_ or self._config.sender_to(message.to)
         sent = self._storage.update(
             message.sid, now=now, only_from=WAITING, status=Status.SENT, sent_at=now, from_=sender
         )
@@ -91,6 +95,13 @@ class Life:
         if held is None:
             self._call_back(sent)
         self._later(lambda: self._arrive(message.sid, code, held))
+
+    def _is_outside_window(self, message: Message, now: datetime) -> bool:
+        """Say whether WhatsApp refuses a text: our own words, to somebody who has not written for a day."""
+        if not is_whatsapp(message.to) or message.content_sid is not None:
+            return False
+        heard_at = self._storage.heard_at(message.to, message.from_ or self._config.sender_to(message.to))
+        return heard_at is None or now >= heard_at + _WINDOW
 
     def _arrive(self, sid: str, code: int | None, held: Message | None) -> None:
         status = Status.DELIVERED if code is None else Status.UNDELIVERED

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from babymind.domain.contact import ChannelName, told_address
 from babymind.errors import InvalidInputError
 from babymind.simulator.addresses import OptOut
 from babymind.simulator.current import exchange
@@ -44,6 +45,7 @@ class Bubble:
 
     sid: str
     kind: str  # of whom: mine, theirs, or the provider's own
+    by: str  # the channel, where it is not a text message
     body: str
     links: list[str]
     pictures: list[Media]
@@ -145,7 +147,8 @@ def write(digits: str) -> ResponseReturnValue:
             for file in request.files.getlist("photos")
             if file.filename
         ]
-        exchange().receive(phone.number, None, body.replace("\r\n", "\n"), media)
+        sender = told_address(_channel(phone), phone.number)
+        exchange().receive(sender, None, body.replace("\r\n", "\n"), media)
     except InvalidInputError as error:
         return (str(error) if for_script else _page(phone, error=str(error), draft=body)), 422
     return _thread(phone) if for_script else redirect(f"{_address(phone)}#end", 303)
@@ -180,6 +183,15 @@ def too_large(error: HTTPException) -> ResponseReturnValue:
     return (text if "X-Fragment" in request.headers else _page(None, error=text)), 413
 
 
+def _channel(phone: Phone) -> ChannelName:
+    """Return by what a person writes: what they chose, else as they were last written to."""
+    chosen = request.form.get("channel")
+    if chosen in (ChannelName.SMS, ChannelName.WHATSAPP):
+        return ChannelName(chosen)
+    last = exchange().thread(phone.number, limit=1)
+    return ChannelName.WHATSAPP if last and last[0][0].by_whatsapp else ChannelName.SMS
+
+
 def _phone(digits: str) -> Phone:
     phone = exchange().phone(f"+{digits}")
     if phone is None:
@@ -207,6 +219,8 @@ def _page(phone: Phone | None, *, error: str | None = None, adding_error: str | 
         adding_error=adding_error,
         draft=draft,
         words=list(OptOut),
+        channels={ChannelName.SMS: "Text message", ChannelName.WHATSAPP: "WhatsApp"},
+        channel=_channel(phone) if phone else None,
     )
 
 
@@ -259,6 +273,7 @@ def _bubble(message: Message, media: list[Media], at: datetime, day: str | None)
     return Bubble(
         sid=message.sid,
         kind=kind,
+        by=("WhatsApp template" if message.content_sid else "WhatsApp") if message.by_whatsapp else "",
         body=message.body,
         links=message.links.splitlines(),
         pictures=pictures,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from babymind.simulator.addresses import bare_number
+from babymind.simulator.addresses import bare_number, is_whatsapp
 
 
 class Status(StrEnum):
@@ -57,6 +57,7 @@ class Message:
     send_at: datetime | None = None
     links: str = ""  # media of ours: a UK number turns them into links, one a line
     webhook_status: int | None = None  # what our webhook answered; 0 where nobody answered
+    content_sid: str | None = None  # the template that it was made of
     position: int = 0
 
     @property
@@ -64,6 +65,11 @@ class Message:
         """The number of the simulated phone that shows this message."""
         other = self.from_ if self.direction is Direction.INBOUND else self.to
         return bare_number(other or "")
+
+    @property
+    def by_whatsapp(self) -> bool:
+        """Whether it goes by WhatsApp, and not as a text message."""
+        return is_whatsapp(self.to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ class NewMessage:
     validity_seconds: int = 36000
     send_at: datetime | None = None
     links: tuple[str, ...] = ()
+    content_sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +104,15 @@ class Phone:
     number: str
     label: str
     time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came from a sender at one instant: a benchmark checks a limit with it."""
+
+    at: datetime
+    sender: str  # a number, or a messaging service
+    segments: int
 
 
 def new_sid(prefix: str) -> str:

@@ -23,7 +23,10 @@ TEXTS = {
     30007: "Message filtered",
     30008: "Unknown error",
     30036: "Validity period expired",
+    63003: "Channel could not find To address",
     63016: "Failed to send freeform message because you are outside the allowed window",
+    63040: "Template rejected",
+    63041: "Template paused",
 }
 
 

@@ -187,17 +187,20 @@ def service_numbers(service: str) -> Response:
     config = exchange().config
     if service != config.messaging_service_sid:
         raise RefusedError(20404, f"The requested resource {request.path} was not found")
-    number = {
-        "sid": f"PN{config.account_sid[2:]}",
-        "account_sid": config.account_sid,
-        "service_sid": service,
-        "phone_number": config.number,
-        "country_code": country(config.number),
-        "capabilities": ["SMS"],
-        "date_created": None,
-        "date_updated": None,
-        "url": f"{request.base_url}/PN{config.account_sid[2:]}",
-    }
+    numbers = [
+        {
+            "sid": f"PN{index:032x}",
+            "account_sid": config.account_sid,
+            "service_sid": service,
+            "phone_number": number,
+            "country_code": country(number),
+            "capabilities": ["SMS"],
+            "date_created": None,
+            "date_updated": None,
+            "url": f"{request.base_url}/PN{index:032x}",
+        }
+        for index, number in enumerate(config.numbers, 1)
+    ]
     meta = {
         "key": "phone_numbers",
         "url": request.url,
@@ -207,7 +210,7 @@ def service_numbers(service: str) -> Response:
         "page": 0,
         "page_size": 50,
     }
-    return json_answer({"meta": meta, "phone_numbers": [number]})
+    return json_answer({"meta": meta, "phone_numbers": numbers})
 
 
 @rest.get("/cdn/<media_sid>/<signature>")

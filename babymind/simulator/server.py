@@ -1,5 +1,6 @@
 """The simulator as an application, and as a server on this machine."""
 
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from babymind.simulator.config import is_loopback
 from babymind.simulator.creation import Creation
 from babymind.simulator.faults import Fault
 from babymind.simulator.pages import pages
+from babymind.simulator.rates import by_sender
 from babymind.simulator.rest import rest
 from babymind.simulator.state import Exchange
 
@@ -29,6 +31,7 @@ def create_simulator(exchange: Exchange) -> Flask:
     app.register_blueprint(pages)
     app.before_request(_only_this_machine)
     app.add_url_rule("/simulator/faults", view_func=faults, methods=["GET", "POST", "DELETE"])
+    app.add_url_rule("/simulator/senders", view_func=senders)
     app.wsgi_app = Creation(app.wsgi_app, exchange)  # type: ignore[method-assign]  # as Flask documents it
     return app
 
@@ -60,6 +63,16 @@ def faults() -> ResponseReturnValue:
     elif request.method == "DELETE":
         plan.clear()
     return {"faults": plan.report()}
+
+
+def senders() -> ResponseReturnValue:
+    """Tell how much came from each sender, and the most in any one second; since ``?since=`` an instant, if given."""
+    since = request.args.get("since")
+    try:
+        came = current.exchange().came(datetime.fromisoformat(since) if since else None)
+    except (ValueError, TypeError):
+        return {"error": "since is an instant such as 2026-11-26T09:00:00+00:00"}, 400
+    return {"senders": by_sender(came)}
 
 
 class SimulatorServer:

@@ -15,6 +15,7 @@ from babymind.simulator.faults import FaultName, FaultPlan
 from babymind.simulator.life import Life, incoming_fields
 from babymind.simulator.records import (
     UNFINISHED,
+    Came,
     Direction,
     Media,
     Message,
@@ -113,12 +114,13 @@ class Exchange:
             status=status,
             created_at=now,
             updated_at=now,
-            num_segments=segments(new.body),
+            num_segments=1 if is_whatsapp(new.to) else segments(new.body),
             status_callback=new.status_callback,
             messaging_service_sid=new.messaging_service_sid,
             validity_seconds=new.validity_seconds,
             send_at=new.send_at,
             links="\n".join(new.links),
+            content_sid=new.content_sid,
         )
         self._know(message.phone)
         self._storage.add(message)
@@ -190,7 +192,7 @@ class Exchange:
 
         Args:
             from_: The phone: a number reserved for fiction, with ``whatsapp:`` before it or not.
-            to: The provider's number; None is the account's own.
+            to: The provider's number; None is the one that last wrote to this phone, or else the account's own.
             body: The text; may be empty where there are files.
             media: Content type and bytes of each file.
 
@@ -200,11 +202,10 @@ class Exchange:
         Returns:
             The message; of an album that came in parts, the last.
         """
-        prefix = "whatsapp:" if is_whatsapp(from_) else ""
-        to = to or prefix + self.config.number
         if not is_fiction(from_):
             raise InvalidInputError("A simulated phone has a number reserved for fiction")
-        if to != prefix + self.config.number:
+        to = to or self._last_sender(from_) or self.config.sender_to(from_)
+        if is_whatsapp(to) != is_whatsapp(from_) or not self.config.is_ours(to):
             raise InvalidInputError("Nobody listens at that number")
         if len(body) > BODY_LIMIT or len(media) > MEDIA_LIMIT or not (body.strip() or media):
             raise InvalidInputError(
@@ -244,6 +245,8 @@ class Exchange:
         )
         self._know(message.phone)
         self._storage.add(message, files)
+        if is_whatsapp(from_):
+            self._storage.hear(from_, to, now)
         opt_out = None if is_whatsapp(from_) else self._mind_keyword(message)  # WhatsApp has no such block
         phone = self._storage.phone(message.phone)
         fields = incoming_fields(
@@ -293,7 +296,11 @@ class Exchange:
 
     def is_opted_out(self, number: str) -> bool:
         """Say whether the provider holds a STOP of this number."""
-        return self._storage.opted_out(bare_number(number), self.config.number)
+        return any(self._storage.opted_out(bare_number(number), sender) for sender in self.config.numbers)
+
+    def came(self, since: datetime | None = None) -> list[Came]:
+        """Return when how many segments came from each sender, the first first."""
+        return self._storage.came(since)
 
     def _check(self, new: NewMessage) -> None:
         """Refuse what the provider would refuse at once."""
@@ -303,10 +310,11 @@ class Exchange:
                 f"Invalid 'To' Phone Number: {new.to}. The simulator texts numbers reserved for fiction only:"
                 " it never stands in for a real phone",
             )
-        prefix = "whatsapp:" if is_whatsapp(new.to) else ""
         if new.from_ is None and new.messaging_service_sid is None:
             raise RefusedError(21603, "A 'From' phone number is required")
-        if new.from_ not in {None, prefix + self.config.number}:
+        if new.from_ is not None and is_whatsapp(new.from_) != is_whatsapp(new.to):
+            raise RefusedError(21910, "Invalid 'From' and 'To' pair: they are not of the same channel")
+        if new.from_ is not None and not self.config.is_ours(new.from_):
             raise RefusedError(
                 21606,
                 f"The 'From' phone number {new.from_} is not a valid, message-capable number for this account",
@@ -325,7 +333,8 @@ class Exchange:
             ahead = new.send_at - self._now()
             if not timedelta(seconds=300) <= ahead <= timedelta(days=35):
                 raise RefusedError(35114, "'SendAt' is from 300 seconds to 35 days ahead")
-        if not prefix and self._storage.opted_out(new.to, self.config.number):
+        senders = self.config.numbers if new.from_ is None else (new.from_,)
+        if any(self._storage.opted_out(new.to, sender) for sender in senders):
             raise RefusedError(21610)
         error = self.faults.take(FaultName.NUMBER_REFUSED, number=new.to)
         if error is not None:
@@ -333,7 +342,7 @@ class Exchange:
 
     def _mind_keyword(self, message: Message) -> OptOut | None:
         """Keep or lift a STOP, answer as the provider does, and say what was understood."""
-        sender = self.config.number
+        sender = message.to
         word = keyword(message.body, opted_out=self.is_opted_out(message.phone))
         match word:
             case OptOut.STOP:
@@ -360,6 +369,10 @@ class Exchange:
                 )
             )
         return word
+
+    def _last_sender(self, phone: str) -> str | None:
+        sender = self._storage.last_sender(phone)
+        return sender if sender is not None and self.config.is_ours(sender) else None
 
     def _finished(self, sid: str) -> None:
         if self.message(sid).status in UNFINISHED:

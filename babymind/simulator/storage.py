@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from babymind.simulator.records import Direction, Media, Message, Phone, Status
+from babymind.simulator.addresses import bare_number
+from babymind.simulator.records import Came, Direction, Media, Message, Phone, Status
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
@@ -16,7 +17,7 @@ CREATE TABLE IF NOT EXISTS message (
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, sent_at INTEGER, error_code INTEGER,
     num_media INTEGER NOT NULL, num_segments INTEGER NOT NULL, status_callback TEXT,
     messaging_service_sid TEXT, validity_seconds INTEGER NOT NULL, send_at INTEGER, links TEXT NOT NULL,
-    webhook_status INTEGER, phone TEXT NOT NULL);
+    webhook_status INTEGER, content_sid TEXT, phone TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS message_phone ON message (phone, position);
 CREATE INDEX IF NOT EXISTS message_unfinished ON message (status)
     WHERE status IN ('accepted', 'scheduled', 'queued', 'sent');
@@ -26,14 +27,16 @@ CREATE TABLE IF NOT EXISTS media (
     content_type TEXT NOT NULL, created_at INTEGER NOT NULL, content BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS media_message ON media (message_sid);
 CREATE TABLE IF NOT EXISTS opted_out (phone TEXT NOT NULL, sender TEXT NOT NULL, PRIMARY KEY (phone, sender));
+CREATE TABLE IF NOT EXISTS heard (phone TEXT NOT NULL, sender TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (phone, sender));
 CREATE TABLE IF NOT EXISTS phone (number TEXT PRIMARY KEY, label TEXT NOT NULL, time_zone TEXT NOT NULL);
 """
 _COLUMNS = (
     "sid, account_sid, from_, to_, body, direction, status, created_at, updated_at, sent_at, error_code,"
     " num_media, num_segments, status_callback, messaging_service_sid, validity_seconds, send_at, links,"
-    " webhook_status, position"
+    " webhook_status, content_sid, position"
 )
-_INSERT = f"INSERT INTO message ({_COLUMNS}, phone) VALUES ({', '.join('?' * 21)})"  # noqa: S608 - our own names
+_INSERT = f"INSERT INTO message ({_COLUMNS}, phone) VALUES ({', '.join('?' * 22)})"  # noqa: S608 - our own names
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -76,6 +79,9 @@ class Storage:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._connection.executescript(_SCHEMA)
+        columns = {row[1] for row in self._connection.execute("PRAGMA table_info(message)")}
+        if "content_sid" not in columns:  # a file of an earlier version
+            self._connection.execute("ALTER TABLE message ADD COLUMN content_sid TEXT")
         self._opted_out = set(self._connection.execute("SELECT phone, sender FROM opted_out"))
 
     def close(self) -> None:
@@ -105,6 +111,7 @@ class Storage:
             _number(message.send_at),
             message.links,
             message.webhook_status,
+            message.content_sid,
             None,
             message.phone,
         )
@@ -227,6 +234,31 @@ class Storage:
         """Say whether a STOP is in force; asked before every message, so it is kept at hand."""
         return (phone, sender) in self._opted_out
 
+    def hear(self, phone: str, sender: str, now: datetime) -> None:
+        """Keep when a phone last wrote to a sender; that stays though the message be deleted."""
+        self._write("INSERT OR REPLACE INTO heard VALUES (?, ?, ?)", (phone, sender, _number(now)))
+
+    def heard_at(self, phone: str, sender: str) -> datetime | None:
+        """Return when a phone last wrote to a sender."""
+        rows = self._read("SELECT at FROM heard WHERE phone = ? AND sender = ?", (phone, sender))
+        return _instant(rows[0][0]) if rows else None
+
+    def last_sender(self, to: str) -> str | None:
+        """Return what an address was last written to from."""
+        sql = "SELECT from_ FROM message WHERE phone = ? AND to_ = ? AND from_ IS NOT NULL"
+        sql += " ORDER BY position DESC LIMIT 1"
+        rows = self._read(sql, (bare_number(to), to))
+        return rows[0][0] if rows else None
+
+    def came(self, since: datetime | None = None) -> list[Came]:
+        """Return when how many segments came from each sender, the first first."""
+        sql = (
+            "SELECT created_at, COALESCE(messaging_service_sid, from_), num_segments FROM message"
+            " WHERE direction = 'outbound-api' AND created_at >= ? ORDER BY created_at, position"
+        )
+        rows = self._read(sql, (_number(since) or 0,))
+        return [Came(_EPOCH + at * _MICROSECOND, sender, segments) for at, sender, segments in rows]
+
     def add_phone(self, phone: Phone) -> None:
         """Keep a phone, or give a known one another label and zone."""
         self._write(
@@ -302,7 +334,8 @@ def _message(row: Sequence[Any]) -> Message:
         send_at=_instant(row[16]),
         links=row[17],
         webhook_status=row[18],
-        position=row[19],
+        content_sid=row[19],
+        position=row[20],
     )
 
 

@@ -5,7 +5,19 @@ from datetime import UTC, datetime, time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Engine, Enum, Integer, MetaData, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -156,6 +168,12 @@ def make_sessions(engine: Engine) -> Sessions:
 def make_readers(engine: Engine) -> Sessions:
     """Return the factory of sessions that only read, and so wait for no writer."""
     return sessionmaker(engine.execution_options(read_only=True), expire_on_commit=False)
+
+
+def database_now(session: Session) -> datetime:
+    """Return the database's own time, so that leases of several machines go by one clock (PostgreSQL)."""
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return now.astimezone(UTC)
 
 
 def insert_new(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:

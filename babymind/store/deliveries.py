@@ -1,11 +1,13 @@
 """Deliveries: one message due, and what became of it; the tries at sending it, and what the provider told of it."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ForeignKey,
     Index,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     insert,
     null,
@@ -64,6 +67,12 @@ class Delivery(Base):
         Index("ix_delivery_look", "look_at",
               sqlite_where=text("look_at IS NOT NULL"), postgresql_where=text("look_at IS NOT NULL")),
         Index("ix_delivery_caregiver", "caregiver_id", "due_at"),
+        # A day's deliveries outside the slots, and those that ended amiss: for whoever watches; see `store.watching`.
+        Index("ix_delivery_day_apart", "local_day", "kind",
+              sqlite_where=text("occasion IS NOT NULL"), postgresql_where=text("occasion IS NOT NULL")),
+        Index("ix_delivery_amiss", "local_day", "id",
+              sqlite_where=text("status IN ('failed', 'undelivered', 'cancelled')"),
+              postgresql_where=text("status IN ('failed', 'undelivered', 'cancelled')")),
         Index("ix_delivery_notice", "pregnancy_id", sqlite_where=text("kind = 'notice'"),
               postgresql_where=text("kind = 'notice'")),
     )  # fmt: skip
@@ -142,30 +151,35 @@ class Candidate:
     lost: bool
     hold: Hold | None
     superseded: bool
-    address_sealed: str | None
+    addresses: Mapping[ChannelName, Address]  # where the caregiver may be written to, by channel
     template: str | None
     version_id: int | None
 
 
 def due_for_claim(session: Session, now: datetime, limit: int, *,
-                  unheard: Sequence[int] = ()) -> list[Candidate]:  # fmt: skip
+                  unheard: Sequence[int] = (), waiting: Sequence[int] = ()) -> list[Candidate]:  # fmt: skip
     """Lock up to ``limit`` due deliveries, most urgent first, and read what is true of them at this moment.
 
     Rows that another worker is claiming are passed over (``SKIP LOCKED``; on SQLite the transaction already holds the
-    only write lock). Families in ``unheard`` get only direct answers.
+    only write lock). Families in ``unheard`` get only direct answers; who is written to from a sender in ``waiting``
+    gets nothing yet.
     """
     ids: list[int] = []
     for priority in sorted(set(PRIORITY.values())):
-        query = _due(priority, bool(unheard) and priority != PRIORITY[Kind.ANSWER])
-        ids.extend(session.scalars(query, {"now": now, "most": limit - len(ids), "unheard": list(unheard)}))
+        query = _due(priority, bool(unheard) and priority != PRIORITY[Kind.ANSWER], bool(waiting))
+        values = {"now": now, "most": limit - len(ids), "unheard": list(unheard), "waiting": list(waiting)}
+        ids.extend(session.scalars(query, values))
         if len(ids) >= limit:
             break
     if not ids:
         return []
+    addresses: dict[int, dict[ChannelName, Address]] = defaultdict(dict)
+    for address in session.scalars(_addresses(), {"ids": ids}):
+        addresses[address.caregiver_id].setdefault(address.channel, address)
     return [
         Candidate(delivery, caregiver, study, enrolment is EnrolmentStatus.ACTIVE, lost is PregnancyStatus.LOST,
-                  hold, older, sealed, template, version_id)
-        for delivery, caregiver, study, enrolment, lost, hold, older, sealed, template, version_id
+                  hold, older, addresses[caregiver.id], template, version_id)
+        for delivery, caregiver, study, enrolment, lost, hold, older, template, version_id
         in session.execute(_candidates(), {"ids": ids, "now": now})
     ]  # fmt: skip
 
@@ -176,7 +190,7 @@ IDS: BindParameter[int] = bindparam("ids", expanding=True)
 
 
 @cache
-def _due(priority: int, some_unheard: bool):  # type: ignore[no-untyped-def]  # one column
+def _due(priority: int, some_unheard: bool, some_waiting: bool):  # type: ignore[no-untyped-def]  # one column
     query = (
         select(Delivery.id)
         .where(Delivery.status == DeliveryStatus.PLANNED, Delivery.priority == priority, Delivery.due_at <= NOW)
@@ -184,6 +198,11 @@ def _due(priority: int, some_unheard: bool):  # type: ignore[no-untyped-def]  # 
         .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
     )
+    if some_waiting:
+        from_there = select(Address.caregiver_id).where(
+            Address.sender_id.in_(bindparam("waiting", expanding=True)), Address.closed_at.is_(None)
+        )
+        query = query.where(Delivery.caregiver_id.not_in(from_there))
     if not some_unheard:
         return query
     whose = select(Caregiver.id).where(Caregiver.family_id.in_(bindparam("unheard", expanding=True)))
@@ -191,14 +210,17 @@ def _due(priority: int, some_unheard: bool):  # type: ignore[no-untyped-def]  # 
 
 
 @cache
-def _candidates():  # type: ignore[no-untyped-def]  # ten columns
-    address = (
-        select(Address.caregiver_id, func.min(Address.id).label("address_id"))
-        .where(Address.closed_at.is_(None), Address.channel == ChannelName.SMS, ~Address.shared)
+def _addresses():  # type: ignore[no-untyped-def]  # one entity
+    return (
+        select(Address)
+        .where(Address.closed_at.is_(None), ~Address.shared)
         .where(Address.caregiver_id.in_(select(Delivery.caregiver_id).where(Delivery.id.in_(IDS))))
-        .group_by(Address.caregiver_id)
-        .subquery()
+        .order_by(Address.id)
     )
+
+
+@cache
+def _candidates():  # type: ignore[no-untyped-def]  # nine columns
     newer = aliased(Delivery, name="newer")
     superseded = Delivery.kind.in_(SLOTS) & exists().where(
         newer.caregiver_id == Delivery.caregiver_id, newer.pregnancy_id == Delivery.pregnancy_id,
@@ -206,14 +228,12 @@ def _candidates():  # type: ignore[no-untyped-def]  # ten columns
     )  # fmt: skip
     return (
         select(Delivery, Caregiver, Study, Enrolment.status, Pregnancy.status, Pregnancy.hold, superseded,
-               Address.value_sealed, ContentVersion.text, ContentVersion.id)
+               ContentVersion.text, ContentVersion.id)
         .join(Caregiver, Caregiver.id == Delivery.caregiver_id)
         .outerjoin(Enrolment, (Enrolment.family_id == Caregiver.family_id) & Enrolment.to_day.is_(None))
         .outerjoin(Arm, Arm.id == Enrolment.arm_id)
         .outerjoin(Study, Study.id == Arm.study_id)
         .outerjoin(Pregnancy, Pregnancy.id == Delivery.pregnancy_id)
-        .outerjoin(address, address.c.caregiver_id == Caregiver.id)
-        .outerjoin(Address, Address.id == address.c.address_id)
         .outerjoin(ContentItem, (ContentItem.id == Delivery.item_id) & ContentItem.withdrawn_at.is_(None))
         .outerjoin(ContentVersion, (ContentVersion.item_id == ContentItem.id) & ContentVersion.current)
         .where(Delivery.id.in_(IDS))
@@ -242,17 +262,29 @@ class Claim:
     attempts: int  # this one included
     text_sealed: str
     version_id: int | None
+    address_id: int
+    sender_id: int | None
 
 
 def mark_sending(session: Session, claims: Sequence[Claim], *, lease: str, now: datetime, ends_at: datetime) -> None:
-    """Write the lease, the exact text and the attempt of each claimed delivery."""
+    """Write the lease, the exact text and the attempt of each claimed delivery.
+
+    Args:
+        session: The claim's transaction.
+        claims: What was taken.
+        lease: Whose it is.
+        now: When the attempt begins.
+        ends_at: When the lease ends, by the clock that leases go by.
+    """
     if not claims:
         return
     session.execute(
         update(Delivery),
         [
             {"id": claim.id, "status": DeliveryStatus.SENDING, "attempts": claim.attempts, "lease": lease,
-             "lease_ends_at": ends_at, "text_sealed": claim.text_sealed, "version_id": claim.version_id}
+             "lease_ends_at": ends_at, "text_sealed": claim.text_sealed, "version_id": claim.version_id,
+             "address_id": claim.address_id, "sender_id": claim.sender_id, "provider_ref": None, "look_at": None,
+             "looks": 0}
             for claim in claims
         ],
     )  # fmt: skip
@@ -292,6 +324,7 @@ class Result:
     error_code: int | None = None
     note: str | None = None
     failed: bool = False  # counts against the delivery
+    look_at: datetime | None = None  # when the provider is asked what became of it, if it does not tell before
 
 
 def record(session: Session, results: Sequence[Result], *, lease: str) -> None:
@@ -315,12 +348,14 @@ def record(session: Session, results: Sequence[Result], *, lease: str) -> None:
             error_code=func.coalesce(bindparam("new_code", type_=rows.c.error_code.type), rows.c.error_code),
             accepted_at=func.coalesce(rows.c.accepted_at, bindparam("accepted", type_=rows.c.accepted_at.type)),
             failures=rows.c.failures + bindparam("failed", type_=rows.c.failures.type),
+            look_at=case((or_(rows.c.status == DeliveryStatus.SENDING, rows.c.status == DeliveryStatus.ACCEPTED),
+                          bindparam("new_look", type_=rows.c.look_at.type)), else_=null()),
             lease=null(),
             lease_ends_at=null(),
         ),
         [
             {"row_id": r.id, "new_status": r.status, "new_reason": r.reason, "new_due_at": r.due_at,
-             "new_ref": r.provider_ref, "new_code": r.error_code, "failed": int(r.failed),
+             "new_ref": r.provider_ref, "new_code": r.error_code, "failed": int(r.failed), "new_look": r.look_at,
              "accepted": r.finished_at if r.status is DeliveryStatus.ACCEPTED else None}
             for r in results
         ],
@@ -330,21 +365,22 @@ def record(session: Session, results: Sequence[Result], *, lease: str) -> None:
         update(tries)  # type: ignore[arg-type]
         .where(tries.c.delivery_id == bindparam("row_id"), tries.c.number == bindparam("row_number"))
         .values(finished_at=bindparam("at", type_=tries.c.finished_at.type), outcome=bindparam("said"),
-                error_code=bindparam("code"), note=bindparam("why")),
+                error_code=bindparam("code"), note=bindparam("why"),
+                provider_ref=func.coalesce(bindparam("ref", type_=tries.c.provider_ref.type), tries.c.provider_ref)),
         [
             {"row_id": r.id, "row_number": r.number, "at": r.finished_at, "said": r.status.value, "why": r.note,
-             "code": r.error_code}
+             "code": r.error_code, "ref": r.provider_ref}
             for r in results
         ],
     )  # fmt: skip
 
 
-def expire_leases(session: Session, now: datetime) -> int:
-    """Turn deliveries whose sender vanished into ``unknown``: they may have gone, so they are not sent again."""
+def expire_leases(session: Session, lease_now: datetime, look_at: datetime) -> int:
+    """Turn deliveries whose sender vanished into ``unknown``: they may have gone, so the provider is asked first."""
     query = (
         update(Delivery)
-        .where(Delivery.status == DeliveryStatus.SENDING, Delivery.lease_ends_at < now)
-        .values(status=DeliveryStatus.UNKNOWN, lease=None, lease_ends_at=None)
+        .where(Delivery.status == DeliveryStatus.SENDING, Delivery.lease_ends_at < lease_now)
+        .values(status=DeliveryStatus.UNKNOWN, lease=None, lease_ends_at=None, look_at=look_at)
         .returning(Delivery.id)
     )
     return len(session.scalars(query).all())
@@ -472,42 +508,130 @@ class Told:
     received_at: datetime
 
 
-def apply_receipt(session: Session, told: Told) -> int | None:
-    """Keep a receipt, and raise the status of its delivery if it outranks it; the delivery's id, if it is ours."""
-    delivery_id = session.scalar(
-        select(Delivery.id).where(
-            Delivery.id == told.delivery_id
-            if told.delivery_id is not None
-            else Delivery.provider_ref == told.provider_ref
-        )
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a receipt changed."""
+
+    delivery_id: int | None  # None: it is about nothing of ours
+    raised: bool
+
+
+def apply_receipt(session: Session, told: Told) -> Applied:
+    """Keep a receipt, and raise the status of its delivery if it outranks it.
+
+    A receipt of an earlier attempt, one that had failed, is kept and changes nothing, with one exception: if the
+    message did arrive after all, it is not sent again.
+    """
+    connection = session.connection()
+    values = {
+        "whose": told.delivery_id, "ref": told.provider_ref, "word": told.told, "code": told.error_code,
+        "at": told.received_at, "new_status": told.status,
+    }  # fmt: skip
+    found = connection.execute(_delivery_told_of(by_id=told.delivery_id is not None), values).one_or_none()
+    raised = False
+    if found is not None and told.status is not None:
+        values["whose"] = found.id
+        changed = connection.execute(_raise(told.status, failed=told.error_code is not None), values).one_or_none()
+        raised = changed is not None
+        if changed is not None and found.provider_ref is None:  # this attempt's own answer never came
+            connection.execute(_note_ref(), values | {"which": changed.attempts})
+    kept = {"whose": found.id if found else None, "raised": raised}
+    connection.execute(_keep_receipt(), {name: values[name] for name in ("ref", "word", "code", "at")} | kept)
+    return Applied(found.id if found else None, raised)
+
+
+# A receipt comes for each message, several times: making its statements would take longer than running them.
+DELIVERIES, TRIES = Delivery.__table__, Attempt.__table__
+WHOSE = bindparam("whose", type_=BigInteger)
+REF = bindparam("ref", type_=String)
+AT = bindparam("at", type_=UtcDateTime())
+CODE = bindparam("code", type_=BigInteger)
+
+
+@cache
+def _delivery_told_of(*, by_id: bool):  # type: ignore[no-untyped-def]  # two columns
+    rows = DELIVERIES.c
+    return select(rows.id, rows.provider_ref).where(rows.id == WHOSE if by_id else rows.provider_ref == REF)
+
+
+@cache
+def _raise(status: DeliveryStatus, *, failed: bool):  # type: ignore[no-untyped-def]  # one column
+    rows = DELIVERIES.c
+    arrived = status in (DeliveryStatus.DELIVERED, DeliveryStatus.READ)
+    other = DELIVERIES.alias("other").c
+    earlier = exists().where(TRIES.c.delivery_id == WHOSE, TRIES.c.provider_ref == REF)
+    elsewhere = exists().where(other.provider_ref == REF, other.id != WHOSE)
+    newest = rows.provider_ref.is_(None) & ~earlier & ~elsewhere
+    late = (rows.status == DeliveryStatus.PLANNED) & earlier if arrived else false()
+    values: dict[str, object] = {
+        "status": bindparam("new_status", type_=rows.status.type),
+        "provider_ref": REF,
+        "accepted_at": func.coalesce(rows.accepted_at, AT),
+        "look_at": rows.look_at if status is DeliveryStatus.ACCEPTED else null(),
+        "reason": null(),
+    }
+    if failed:
+        values["error_code"] = CODE
+    if arrived:
+        values |= {"delivered_at": func.coalesce(rows.delivered_at, AT), "error_code": null()}
+    return (
+        update(DELIVERIES)  # type: ignore[arg-type]  # a mapped class's table is a Table
+        .where(rows.id == WHOSE, rows.status.in_([below for below, rank in RANK.items() if rank < RANK[status]]))
+        # A receipt for another message than the one we know of says nothing about ours.
+        .where(or_(rows.provider_ref == REF, newest, late))
+        .values(values)
+        .returning(rows.attempts)
     )
-    applied = False
-    if delivery_id is not None and told.status is not None:
-        below = [status for status, rank in RANK.items() if rank < RANK[told.status]]
-        values: dict[str, object] = {
-            "status": told.status,
-            "provider_ref": func.coalesce(Delivery.provider_ref, told.provider_ref),
-            "accepted_at": func.coalesce(Delivery.accepted_at, told.received_at),
-        }
-        if told.error_code is not None:
-            values["error_code"] = told.error_code
-        if told.status in (DeliveryStatus.DELIVERED, DeliveryStatus.READ):
-            values["delivered_at"] = func.coalesce(Delivery.delivered_at, told.received_at)
-            values["error_code"] = None
-        raised = (
-            update(Delivery)
-            .where(Delivery.id == delivery_id, Delivery.status.in_(below))
-            # A receipt for another message than the one we know of says nothing about ours.
-            .where(or_(Delivery.provider_ref.is_(None), Delivery.provider_ref == told.provider_ref))
-            .values(**values)
-            .returning(Delivery.id)
-        )
-        applied = session.scalar(raised) is not None
-    session.add(
-        Receipt(delivery_id=delivery_id, provider_ref=told.provider_ref, told=told.told,
-                error_code=told.error_code, received_at=told.received_at, applied=applied)
+
+
+@cache
+def _note_ref():  # type: ignore[no-untyped-def]  # an update
+    other = TRIES.alias("other").c
+    known = exists().where(other.delivery_id == WHOSE, other.provider_ref == REF)
+    return (
+        update(TRIES)  # type: ignore[arg-type]
+        .where(TRIES.c.delivery_id == WHOSE, TRIES.c.number == bindparam("which", type_=BigInteger), ~known)
+        .values(provider_ref=REF)
+    )
+
+
+@cache
+def _keep_receipt():  # type: ignore[no-untyped-def]  # an insert
+    return insert(Receipt).values(
+        delivery_id=WHOSE, provider_ref=REF, told=bindparam("word"), error_code=CODE, received_at=AT,
+        applied=bindparam("raised"),
     )  # fmt: skip
-    return delivery_id
+
+
+def note_code(session: Session, delivery_id: int, number: int, error_code: int | None) -> None:
+    """Write on an attempt what the provider told of it afterwards."""
+    if error_code is not None:
+        noted = update(Attempt).where(Attempt.delivery_id == delivery_id, Attempt.number == number)
+        session.execute(noted.values(error_code=error_code))
+
+
+def codes_told(session: Session, delivery_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Return the provider's error numbers of the earlier tries of some deliveries."""
+    query = select(Attempt.delivery_id, Attempt.error_code).where(
+        Attempt.delivery_id.in_(delivery_ids), Attempt.error_code.is_not(None)
+    )
+    told: dict[int, list[int]] = defaultdict(list)
+    for delivery_id, number in session.execute(query):
+        if number is not None:
+            told[delivery_id].append(number)
+    return told
+
+
+def last_tried(session: Session, caregiver_id: int, address_id: int,
+               limit: int) -> list[tuple[DeliveryStatus, int | None]]:  # fmt: skip
+    """Return status and error of the newest messages that were handed over for an address, the newest first."""
+    query = (
+        select(Delivery.status, Delivery.error_code)
+        .where(Delivery.caregiver_id == caregiver_id, Delivery.address_id == address_id, Delivery.attempts > 0)
+        .order_by(Delivery.due_at.desc(), Delivery.id.desc())
+        .limit(limit)
+    )
+    return [(status, number) for status, number in session.execute(query)]
 
 
 def latest_prompt(session: Session, caregiver_id: int, before: datetime, since: datetime) -> Delivery | None:

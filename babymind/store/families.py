@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    case,
     delete,
     func,
     insert,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship, selectinload
 
 from babymind.domain.age import Birth, Dates, Span, Stage
+from babymind.domain.contact import ChannelName as ChannelName  # others know it by this name
 from babymind.domain.delivery import Hold, Messaging
 from babymind.store.base import CLUSTERED, Base
 from babymind.store.staff import AuditEvent
@@ -40,14 +42,6 @@ class Role(StrEnum):
     ADOPTIVE_PARENT = "adoptive_parent"
     KINSHIP_CARER = "kinship_carer"
     OTHER = "other"
-
-
-class ChannelName(StrEnum):
-    """By what a caregiver is reached."""
-
-    SMS = "sms"
-    WHATSAPP = "whatsapp"
-    APP = "app"
 
 
 class PregnancyStatus(StrEnum):
@@ -75,6 +69,8 @@ class ClosedWhy(StrEnum):
     WRONG_NUMBER = "wrong_number"
     LEFT = "left"
     REFUSED = "refused"  # the provider says that it cannot exist
+    BLOCKED = "blocked"  # the person, or their network, takes nothing from us
+    UNREACHABLE = "unreachable"  # out of reach for a week or more
 
 
 class ConsentKind(StrEnum):
@@ -275,6 +271,26 @@ def bereaved(family: Family) -> bool:
     )
 
 
+def held(family: Family) -> Hold | None:
+    """Return why messages about a baby of a family wait for a person, the gravest reason; None where none do."""
+    there = {one.hold for one in family.pregnancies if one.status is not PregnancyStatus.LOST}
+    return next((hold for hold in Hold if hold in there), None)
+
+
+def hold_chosen(session: Session, pregnancy: Pregnancy) -> Hold | None:
+    """Return the hold that a person chose last for a pregnancy and nobody has ended, whatever lay over it since."""
+    done = (
+        select(AuditEvent.action, AuditEvent.details)
+        .where(AuditEvent.subject == "family", AuditEvent.subject_id == pregnancy.family_id,
+               AuditEvent.action.in_(["hold", "release"]))
+        .order_by(AuditEvent.id.desc())
+    )  # fmt: skip
+    for action, details in session.execute(done):
+        if details.get("pregnancy_id") == pregnancy.id:
+            return Hold(str(details["why"])) if action == "hold" else None
+    return None
+
+
 def last_loss(session: Session, pregnancy: Pregnancy) -> frozenset[int]:
     """Return the positions of the babies of whom the last loss of a pregnancy told; all the lost, if none says."""
     lost = frozenset(one.position for one in pregnancy.infants if one.status is PregnancyStatus.LOST)
@@ -307,6 +323,20 @@ def answered_about_loss(session: Session, family_id: int, since: datetime) -> se
 def caregiver_at(session: Session, channel: ChannelName, look_up: str) -> Caregiver | None:
     """Return the caregiver whose address this is now, or None; of a shared phone, the one who owns it."""
     owned = select(Caregiver).join(Address).filter_by(channel=channel, look_up=look_up, closed_at=None, shared=False)
+    return session.scalars(owned).one_or_none()
+
+
+def address_at(session: Session, channel: ChannelName, look_up: str) -> Address | None:
+    """Return where a message came from; of a shared phone, the address of the one who owns it.
+
+    Who writes on a channel on which we do not know them is the one who has that number on another.
+    """
+    owned = (
+        select(Address)
+        .filter_by(look_up=look_up, closed_at=None, shared=False)
+        .order_by(case((Address.channel == channel, 0), else_=1), Address.id)
+        .limit(1)
+    )
     return session.scalars(owned).one_or_none()
 
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     DATE,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
+    Delete,
     Insert,
     Integer,
     Select,
@@ -37,10 +39,11 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
-from babymind.domain.age import PROGRAMME_LAST_DAY, Stage
+from babymind.domain.age import OVERDUE_LAST_DAY, PROGRAMME_LAST_DAY, Stage
 from babymind.domain.delivery import PRIORITY, DeliveryStatus, Hold, Kind, Messaging, Reason
+from babymind.domain.schedule import instant_of
 from babymind.store import tasks
-from babymind.store.base import CLUSTERED, Base, insert_in, insert_new
+from babymind.store.base import CLUSTERED, Base, TimeOfDay, UtcDateTime, insert_in, insert_new
 from babymind.store.content import ContentCalendar, ContentItem
 from babymind.store.deliveries import WENT, Delivery
 from babymind.store.families import Address, Caregiver, Pregnancy, PregnancyStage, PregnancyStatus
@@ -52,11 +55,12 @@ LOOK_BACK_DAYS = (
     7  # how long an end of the programme rests before the enrolment ends, and a held birth is asked about
 )
 PROMPT_REST_DAYS = 90
-TURNING_POINTS = (  # stage, days into it, which message
-    (Stage.OVERDUE, 3, "arrived"),
-    (Stage.OVERDUE, 10, "arrived"),
-    (Stage.OVERDUE, 17, "arrived"),
-    (Stage.COMPLETED, 0, "programme-end"),
+END_TOLD_DAYS = 28  # for how long the end of the programme is still worth telling, where an outage kept it back
+TURNING_POINTS = (  # stage, days into it, which message, for how many days more it makes sense
+    (Stage.OVERDUE, 3, "arrived", 6),  # until it is asked again
+    (Stage.OVERDUE, 10, "arrived", 6),
+    (Stage.OVERDUE, 17, "arrived", OVERDUE_LAST_DAY - 17),  # then a person asks
+    (Stage.COMPLETED, 0, "programme-end", END_TOLD_DAYS),
 )
 DAYS_BEFORE = {Stage.OVERDUE: 0, Stage.COMPLETED: PROGRAMME_LAST_DAY + 1}  # day number on the stage's first day
 
@@ -100,15 +104,29 @@ def _each(column: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> Se
 
 def write_moments(session: Session, zone: str, day: date, instant_of: Callable[[time], datetime]) -> None:
     """Write down the instant of every time of day that planning this zone's day needs; those of past days go."""
-    lives_there = Caregiver.zone == zone
-    chosen: CompoundSelect[time] = union(
-        _each(Caregiver.fact_time, lives_there), _each(Caregiver.prompt_time, lives_there), select(Study.quiet_from)
-    )  # fmt: skip
-    rows = [{"zone": zone, "local_day": day, "at": at, "instant": instant_of(at)} for at in session.scalars(chosen)]
-    past = day - timedelta(days=MOMENTS_KEPT_DAYS)
-    session.execute(delete(Moment).where(Moment.zone == zone, Moment.local_day < past))
+    connection, dialect = session.connection(), session.get_bind().dialect.name
+    values = {"zone": zone, "day": day - timedelta(days=MOMENTS_KEPT_DAYS)}
+    chosen = connection.scalars(_chosen_times(), values).all()
+    connection.execute(_past_moments(), values)
+    rows = [{"zone": zone, "local_day": day, "at": at, "instant": instant_of(at)} for at in chosen]
     if rows:
-        session.execute(insert_new(session, Moment), rows)
+        connection.execute(_new_moments(dialect), rows)
+
+
+@cache
+def _chosen_times() -> CompoundSelect[time]:
+    there = Caregiver.zone == ZONE
+    return union(_each(Caregiver.fact_time, there), _each(Caregiver.prompt_time, there), select(Study.quiet_from))
+
+
+@cache
+def _past_moments() -> Delete:
+    return delete(Moment).where(Moment.zone == ZONE, Moment.local_day < DAY)
+
+
+@cache
+def _new_moments(dialect: str) -> Insert:
+    return insert_in(dialect, Moment)
 
 
 def chunk_end(session: Session, zone: str, after: int, size: int) -> int | None:
@@ -353,15 +371,20 @@ def turning_points(session: Session, zone: str, day: date, now: datetime) -> int
     """Write what a zone's day makes due besides the two slots, and return how many messages that is.
 
     On some days past the due date we ask whether the baby has arrived; after the last of them a person is asked to;
-    on the day after the programme's last, its end is told. Each once, on its occasion.
+    on the day after the programme's last, its end is told. Each once, on its occasion. What an outage kept back goes
+    late, as long as it makes sense: of several questions the newest only.
     """
     written = 0
     connection, dialect = session.connection(), session.get_bind().dialect.name
-    for stage, days_in, item in TURNING_POINTS:
+    evenings = session.scalars(select(Study.quiet_from).distinct()).all()
+    for stage, days_in, item, sense_days in TURNING_POINTS:
         began = day - timedelta(days=days_in)
         values = {"zone": zone, "day": day, "began": began, "zero": began.toordinal() - DAYS_BEFORE[stage]}
         rows = _notices(dialect, stage, days_in, item)
-        written += connection.execute(rows, values, execution_options={"preserve_rowcount": True}).rowcount
+        for evening in evenings:
+            ends_at = instant_of(day + timedelta(days=sense_days), evening, ZoneInfo(zone))
+            values |= {"evening": evening, "ends_at": ends_at}
+            written += connection.execute(rows, values, execution_options={"preserve_rowcount": True}).rowcount
     since = {"zone": zone, "day": day, "began": day - timedelta(days=LOOK_BACK_DAYS)}
     for pregnancy_id, family_id, due_on in connection.execute(_just_held(), since).all():
         tasks.ask(session, tasks.TaskKind.ASK_ABOUT_BIRTH, f"{_about_birth(pregnancy_id)}{due_on}", now=now,
@@ -389,6 +412,8 @@ def _about_birth(pregnancy_id: int) -> str:
 
 BEGAN = bindparam("began", type_=DATE)
 ZERO = bindparam("zero", type_=Integer)
+EVENING = bindparam("evening", type_=TimeOfDay())
+ENDS_AT = bindparam("ends_at", type_=UtcDateTime())
 
 
 @cache
@@ -416,8 +441,7 @@ def _just_held():  # type: ignore[no-untyped-def]  # three columns
 
 @cache
 def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
-    due, late = aliased(Moment, name="due"), aliased(Moment, name="late")
-    columns = Delivery.__table__.c
+    due, columns = aliased(Moment, name="due"), Delivery.__table__.c
     sibling, goes_on = aliased(Pregnancy, name="sibling"), aliased(PregnancyStage, name="goes_on")
     still_so = (
         ~exists().where(  # the end is told when nothing more comes about any child
@@ -442,7 +466,7 @@ def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
         select(
             Caregiver.id, Pregnancy.id, literal(Kind.NOTICE, columns.kind.type),
             literal(f"{item}:{days_in}:") + cast(Pregnancy.id, String) + ":" + cast(Caregiver.id, String),
-            literal(PRIORITY[Kind.NOTICE]), DAY, began.c.stage, ContentItem.id, due.instant, late.instant,
+            literal(PRIORITY[Kind.NOTICE]), DAY, began.c.stage, ContentItem.id, due.instant, ENDS_AT,
             literal(DeliveryStatus.PLANNED, columns.status.type), literal(0), literal(0),
         )
         .select_from(began)
@@ -452,10 +476,10 @@ def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
         .join(Arm, Arm.id == Enrolment.arm_id)
         .join(Study, Study.id == Arm.study_id)
         .join(due, (due.zone == ZONE) & (due.local_day == DAY) & (due.at == Caregiver.fact_time))
-        .join(late, (late.zone == ZONE) & (late.local_day == DAY) & (late.at == Study.quiet_from))
         .join(ContentItem, (ContentItem.key == item) & (ContentItem.locale == Caregiver.locale))
         .where(
             Caregiver.zone == ZONE,
+            Study.quiet_from == EVENING,
             still_so,
             Caregiver.messaging == Messaging.ACTIVE, Caregiver.starts_at <= due.instant,
             Pregnancy.status != PregnancyStatus.LOST, Pregnancy.hold.is_(None), Arm.gets_facts | Arm.gets_prompts,
@@ -466,7 +490,14 @@ def _notices(dialect: str, stage: Stage, days_in: int, item: str) -> Insert:
 
 
 def complete_enrolments(session: Session, day: date) -> int:
-    """End the enrolment of families whose every programme ended a week ago or more."""
+    """End the enrolment of families whose every programme ended a week ago or more, and who were told so by then."""
+    told = aliased(Pregnancy, name="told")
+    noon = datetime.combine(day - timedelta(days=LOOK_BACK_DAYS - 1), time(12), UTC)  # a week ago is over everywhere
+    notice: ColumnElement[str] = literal_column(f"'{Kind.NOTICE.value}'")  # spelt out: a partial index
+    just_told = exists().where(
+        told.family_id == Enrolment.family_id, Delivery.pregnancy_id == told.id, Delivery.kind == notice,
+        or_(Delivery.status.in_([DeliveryStatus.PLANNED, DeliveryStatus.SENDING]), Delivery.accepted_at > noon),
+    )  # fmt: skip
     under_way = exists().where(
         Pregnancy.family_id == Enrolment.family_id, PregnancyStage.pregnancy_id == Pregnancy.id,
         Pregnancy.status != PregnancyStatus.LOST,
@@ -478,12 +509,18 @@ def complete_enrolments(session: Session, day: date) -> int:
         .where(
             PregnancyStage.stage == Stage.COMPLETED,
             PregnancyStage.first_day <= day - timedelta(days=LOOK_BACK_DAYS),
-            PregnancyStage.first_day > day - timedelta(days=2 * LOOK_BACK_DAYS),
+            PregnancyStage.first_day > day - timedelta(days=2 * LOOK_BACK_DAYS + END_TOLD_DAYS),
         )
     )
     ended = (
         update(Enrolment)
-        .where(Enrolment.to_day.is_(None), Enrolment.family_id.in_(over), ~under_way)
+        .where(
+            Enrolment.to_day.is_(None),
+            Enrolment.from_day <= day,
+            Enrolment.family_id.in_(over),
+            ~under_way,
+            ~just_told,
+        )
         .values(status=EnrolmentStatus.COMPLETED, ended_why=EndedWhy.COMPLETED, to_day=day)
         .returning(Enrolment.id)
     )

@@ -10,8 +10,10 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Integer,
     String,
     UniqueConstraint,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -134,23 +136,32 @@ def store_raw(session: Session, *, provider: str, provider_ref: str, sender: str
 
 def next_new(session: Session, limit: int) -> Sequence[Inbound]:
     """Lock the oldest raw messages that have not become replies yet."""
-    query = (
+    return session.scalars(_new(), {"most": limit}).all()
+
+
+@cache
+def _new():  # type: ignore[no-untyped-def]  # one entity
+    return (
         select(Inbound)
         .where(Inbound.status == InboundStatus.NEW)
         .order_by(Inbound.id)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
     )
-    return session.scalars(query).all()
 
 
 def next_untriaged(session: Session) -> Reply | None:
     """Lock the oldest reply that has not been looked at, each caregiver's in the order they came; or None."""
+    return session.scalars(_untriaged()).one_or_none()
+
+
+@cache
+def _untriaged():  # type: ignore[no-untyped-def]  # one entity
     earlier = aliased(Reply, name="earlier")
     before = exists().where(
         earlier.status == ReplyStatus.NEW, earlier.caregiver_id == Reply.caregiver_id, earlier.id < Reply.id
     )
-    query = (
+    return (
         select(Reply)
         .where(Reply.status == ReplyStatus.NEW, ~before)
         .options(selectinload(Reply.caregiver))
@@ -158,7 +169,6 @@ def next_untriaged(session: Session) -> Reply | None:
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    return session.scalars(query).one_or_none()
 
 
 def families_unheard(session: Session) -> list[int]:

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from babymind.store.base import Base, insert_new
 from babymind.store.families import Family
 
+MOST_AT_ONCE = 200
+
 
 class TaskKind(StrEnum):
     """What has to be done."""
@@ -20,6 +22,9 @@ class TaskKind(StrEnum):
     TALK_AFTER_LOSS = "talk_after_loss"  # before anything resumes for a surviving twin or a sibling
     CONFIRM_LOSS = "confirm_loss"  # told by text: which baby, and is it right
     ERASE = "erase"  # the family withdrew and wants what it gave erased
+    NUMBER_FAILED = "number_failed"  # the provider cannot reach a number; the family has to be asked for another
+    PARKED = "parked"  # nobody can tell whether a message went
+    PROVIDER = "provider"  # the provider turns us away, or says what we do not know
     LEDGER = "ledger"  # what was due and what became of it do not add up
 
 
@@ -56,6 +61,12 @@ def open_tasks(session: Session, limit: int = 200) -> Sequence[Task]:
     """Return what is still to be done, oldest first."""
     waiting = select(Task).where(Task.done_at.is_(None)).order_by(Task.id).limit(limit)
     return session.scalars(waiting.options(joinedload(Task.family))).all()
+
+
+def asked_since(session: Session, kinds: Sequence[TaskKind], after: datetime, until: datetime) -> Sequence[Task]:
+    """Return what was asked for after an instant and until another, of some kinds, oldest first."""
+    asked = select(Task).where(Task.kind.in_(kinds), Task.created_at > after, Task.created_at <= until)
+    return session.scalars(asked.order_by(Task.id).limit(MOST_AT_ONCE)).all()
 
 
 def count_open(session: Session) -> int:

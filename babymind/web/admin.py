@@ -15,6 +15,7 @@ from babymind.web import family, importing
 from babymind.web import ledger as ledger_lines
 from babymind.web.access import ALL_STAFF, TEAM, guard, open_to
 from babymind.web.current import context, staff_id
+from babymind.web.deliveries import deliveries
 from babymind.web.errors import status_of
 from babymind.web.forms import ZONES, EnrolForm
 from babymind.web.keys import TOKEN
@@ -23,6 +24,7 @@ from babymind.web.protection import PICTURE_POLICY, talisman
 admin = Blueprint("admin", __name__, url_prefix="/staff")
 admin.before_request(guard)  # each view says whom it lets in
 admin.register_blueprint(family.changes)
+admin.register_blueprint(deliveries)
 admin.add_url_rule("/families/<study_code>", "family", family.page)
 admin.add_url_rule("/families/import", "import_families", importing.import_families, methods=["GET", "POST"])
 
@@ -61,21 +63,19 @@ def thread(reply_id: int) -> ResponseReturnValue:
 def add_comment(reply_id: int) -> ResponseReturnValue:
     """Answer a reply."""
     text, token = request.form.get("text", ""), request.form.get("token", "")
-    knows = bool(request.form.get("knows_of_loss"))
+    knows = {name: bool(request.form.get(name)) for name in ("knows_of_loss", "knows_of_hold")}
     if not TOKEN.fullmatch(token):
         token = ""  # the service says that the form is out of date
     try:
-        comment.write(
-            context(), reply_id=reply_id, reviewer_id=staff_id(), text=text, token=token, knows_of_loss=knows
-        )
+        comment.write(context(), reply_id=reply_id, reviewer_id=staff_id(), text=text, token=token, **knows)
     except (InvalidInputError, ConflictError) as error:
         shown = _show_thread(
             reply_id,
             error=error,
             typed=text,
             token=token,
-            knows=knows,
-            unconfirmed=isinstance(error, ConflictError) and not knows,
+            knows=any(knows.values()),
+            unconfirmed=isinstance(error, comment.NotAwareError),
         )
         return shown, status_of(error)
     flash("Your comment is saved; below it stands how far it has got.")
@@ -194,5 +194,5 @@ def _show_thread(reply_id: int, *, error: BabyMindError | None = None, typed: st
         typed=typed,
         token=token or secrets.token_urlsafe(16),  # the same form sent twice is one comment
         knows=knows,
-        unconfirmed=unconfirmed,  # of a family that has told us of a loss
+        unconfirmed=unconfirmed,  # of a family that has told us of a loss, or whose messages are held
     )

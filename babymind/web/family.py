@@ -191,7 +191,8 @@ def _holds(pregnancy: PregnancyView, *, known: bool) -> Iterator[Standing]:
     elif pregnancy.hold:
         yield Standing(
             "hold", "On hold", pregnancy.babies,
-            f"Nothing goes out, for {HOLDS[pregnancy.hold]}, until one of us ends the hold.",
+            f"Nothing goes out, for {HOLDS[pregnancy.hold]}, until one of us ends the hold. Comments that had not "
+            "left were taken back; whoever writes one now is told of the hold first.",
         )  # fmt: skip
     elif pregnancy.stage is Stage.HELD:
         yield Standing(

@@ -116,15 +116,30 @@ def _undo_loss(asked: Asked) -> str:
     return "The loss is undone. Whatever else is held stays so until one of us ends the hold."
 
 
-def _hold(asked: Asked) -> str:
-    life.hold(
-        asked.ctx,
-        asked.code,
-        why=Hold(asked.form.why.data),
-        pregnancy_id=asked.form.pregnancy.data,
+def _loss_reason(asked: Asked) -> str:
+    pregnancy_id, babies = asked.form.of()
+    life.correct_loss_reason(
+        asked.ctx, asked.code, reason=LOSS_REASONS[asked.form.reason.data], pregnancy_id=pregnancy_id, babies=babies,
         actor=asked.actor,
+    )  # fmt: skip
+    return "What happened is corrected. Nothing else has changed, and nothing is sent."
+
+
+def _reason_told(given: Given) -> Mapping[str, object]:
+    """Return what is on record of a loss, and of which baby."""
+    told = next(((one.id, lost) for one in given.pregnancies for lost in one.infants if lost.loss_reason), None)
+    return {"babies": [f"{told[0]}-{told[1].position}"], "reason": told[1].loss_reason} if told else {}
+
+
+def _hold(asked: Asked) -> str:
+    taken_back = life.hold(
+        asked.ctx, asked.code, why=Hold(asked.form.why.data), pregnancy_id=asked.form.pregnancy.data,
+        actor=asked.actor,
+    )  # fmt: skip
+    comments = {0: "", 1: " A comment that had not left was taken back."}.get(
+        taken_back, f" {taken_back} comments that had not left were taken back."
     )
-    return "Messages about this baby wait until one of us ends the hold."
+    return f"Messages about this baby wait until one of us ends the hold.{comments}"
 
 
 def _release(asked: Asked) -> str:
@@ -248,6 +263,15 @@ FAMILY_ACTIONS: Mapping[str, Action] = {
         do=_loss, form=forms.LossForm, about=lambda one: not one.lost, fits=_some_baby,
         otherwise="There is no living or expected baby in this family that this could be about.", calm=True,
     ),
+    "loss-reason": Action(
+        title="Correct what happened",
+        says="If what we wrote down of a loss is not what the family told us. Nothing is sent, and everything stays "
+        "as silent as it is. If there was no loss at all, a lead can undo it.",
+        button="Save",
+        do=_loss_reason, form=forms.LossReasonForm, filled=_reason_told,
+        about=lambda one: any(infant.lost for infant in one.infants), fits=_some_baby,
+        otherwise="No loss is recorded for this family.", calm=True,
+    ),
     "undo-loss": Action(
         title="Undo a loss",
         says="Only if it was told by mistake or in bad faith, and only with the parent's own word. Messages then go "
@@ -259,8 +283,9 @@ FAMILY_ACTIONS: Mapping[str, Action] = {
     "hold": Action(
         title="Hold messages",
         says=(
-            "Nothing more goes out about this baby, to anybody, until one of us ends the hold. Comments that "
-            "people write still go."
+            "Nothing more goes out about this baby, to anybody, until one of us ends the hold. Comments to this "
+            "family that have not left are taken back, for they were written before; whoever writes one from now on "
+            "is told of the hold first."
         ),
         button="Hold messages",
         do=_hold, form=forms.HoldForm, about=lambda one: not one.lost and one.hold is None, fits=_some_baby,
@@ -268,7 +293,8 @@ FAMILY_ACTIONS: Mapping[str, Action] = {
     ),
     "release": Action(
         title="End a hold",
-        says="First speak with the family. Messages about this baby then go on with the next slot.",
+        says="First speak with the family. Messages about this baby then go on with the next slot. A comment that "
+        "the hold took back goes only if somebody writes it anew.",
         button="End the hold",
         do=_release, form=forms.ReleaseForm, about=lambda one: not one.lost and one.hold is not None,
         fits=_some_baby, otherwise="Nothing about this family is held.", calm=True,

@@ -20,14 +20,13 @@ from wtforms.validators import DataRequired, InputRequired, Length, Optional, Va
 from wtforms.widgets import CheckboxInput, ListWidget, TelInput, TimeInput
 
 from babymind.domain.age import parse_gestation
-from babymind.domain.delivery import Hold
 from babymind.services.families import LOSS_REASONS, CaregiverView, FamilyView, InfantView, PregnancyView, StudyView
+from babymind.services.life import CHOSEN_HOLDS
 from babymind.web.forms import BabiesFields, CaregiverFields, PlainDateField
 from babymind.web.show import HOLDS, LOSSES, day
 
 LONGEST_WHY = 150
 NO_CHOICE = "Choose one of these."
-CHOOSABLE_HOLDS = (Hold.IN_CARE, Hold.ADOPTED, Hold.ILL, Hold.STAFF_HOLD)  # the other one follows a loss by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +120,7 @@ class AddPregnancyForm(BabiesFields, FamilyForm):
 class LossForm(FamilyForm):
     """A loss: which baby, and what they said of it."""
 
+    lost = False  # whether it is about babies whose loss is on record
     babies = SelectMultipleField(
         "Which baby", option_widget=CheckboxInput(), widget=ListWidget(), description="Mark each who died."
     )
@@ -133,12 +133,12 @@ class LossForm(FamilyForm):
     )
 
     def offer(self, given: Given) -> None:
-        """Offer the babies who are expected or living."""
+        """Offer the babies who are expected or living, or those whose loss is on record."""
         self.babies.choices = [
             SelectChoice(f"{one.id}-{infant.position}", baby_called(infant, one))
             for one in given.pregnancies
             for infant in one.infants
-            if not infant.lost
+            if infant.lost is self.lost
         ]
 
     def validate_babies(self, field: Field) -> None:
@@ -152,6 +152,12 @@ class LossForm(FamilyForm):
         """Return the pregnancy, and the positions of the babies."""
         pairs = [one.split("-") for one in self.babies.data]
         return int(pairs[0][0]), sorted(int(position) for _, position in pairs)
+
+
+class LossReasonForm(LossForm):
+    """What happened, corrected."""
+
+    lost = True
 
 
 class UndoLossForm(PregnancyForm):
@@ -176,7 +182,7 @@ class HoldForm(PregnancyForm):
     """Why messages about a baby have to wait."""
 
     why = RadioField(
-        "Why", [InputRequired(NO_CHOICE)], choices=[SelectChoice(one.value, HOLDS[one]) for one in CHOOSABLE_HOLDS]
+        "Why", [InputRequired(NO_CHOICE)], choices=[SelectChoice(one.value, HOLDS[one]) for one in CHOSEN_HOLDS]
     )
 
 

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from babymind.services import health as service
+from babymind.services import measures
 from babymind.services.health import Figure
 from babymind.web.current import context
 
@@ -17,8 +18,9 @@ health = Blueprint("health", __name__)
 
 @health.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """Tell how this installation is."""
-    return dict(service.state(context()))
+    """Tell how this installation is: 200 when it is well, else 503 with the reasons."""
+    found = service.state(context())
+    return {"ok": found.ok, "reasons": list(found.reasons), **found.facts}, 200 if found.ok else 503
 
 
 @health.get("/readyz")
@@ -30,10 +32,17 @@ def readyz() -> ResponseReturnValue:
 
 @health.get("/metrics")
 def metrics() -> ResponseReturnValue:
-    """Show counts in the format that Prometheus reads; never a name, a number or a text."""
+    """Show counts in the format that Prometheus reads; what this process did even while the database is away."""
     registry = CollectorRegistry()
-    registry.register(_Figures(service.figures(context())))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    try:
+        figures = service.figures(context())
+    except Exception as error:
+        if not service.is_unavailable(error):
+            raise
+        figures = []
+    registry.register(_Figures([Figure("babymind_database_up", "Whether the database answers", bool(figures)),
+                                *figures]))  # fmt: skip
+    return Response(generate_latest(registry) + measures.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 class _Figures(Collector):

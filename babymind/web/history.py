@@ -42,6 +42,10 @@ def _loss(details: Details) -> str:
     return f"loss recorded: {LOSSES.get(str(details.get('reason')), 'no reason noted')}"
 
 
+def _loss_reason(details: Details) -> str:
+    return f"what happened corrected: {LOSSES.get(str(details.get('reason')), 'no reason noted')}"
+
+
 def _hold(details: Details) -> str:
     why = str(details.get("why"))
     return f"messages held: {HOLDS[Hold(why)] if why in set(Hold) else why}"
@@ -93,6 +97,7 @@ ACTIONS: Mapping[str, str | Callable[[Details], str]] = {
     "loss": _loss,
     "loss_told": "a loss was told by text; everything waits until a person has asked of whom they speak",
     "loss_undone": "loss undone",
+    "loss_reason": _loss_reason,
     "hold": _hold,
     "release": "hold ended",
     "stop": "messages stopped",

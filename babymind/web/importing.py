@@ -42,10 +42,15 @@ def _import(sheet: Sheet) -> ResponseReturnValue:
     imported = importing.load(context(), sheet, actor=f"staff:{staff_id()}")
     left = len({one.line for one in imported.refusals})
     flash(
-        f"{imported.caregivers} caregivers of {imported.families} families are enrolled."
-        + (f" {left} rows were left out." if left else "")
+        f"Enrolled: {_many(imported.caregivers, 'caregiver', 'caregivers')} of "
+        f"{_many(imported.families, 'family', 'families')}."
+        + (f" {_many(left, 'row was', 'rows were')} left out." if left else "")
     )
     return redirect(url_for("admin.family_list"), 303)
+
+
+def _many(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _text() -> str:

@@ -92,7 +92,9 @@ CLOSED = {
     "changed": "another number took its place",
     "wrong_number": "it belongs to somebody else",
     "left": "the caregiver left the family",
-    "refused": "the provider says that it cannot exist",
+    "refused": "the provider says that it cannot be reached, or does not exist",
+    "blocked": "the person or their network takes no messages from us",
+    "unreachable": "the phone has been out of reach for a week or more",
 }
 # By the kind of a task.
 TASKS = {
@@ -127,6 +129,21 @@ TASKS = {
         why="The family has withdrawn and wants everything erased. Whoever runs this service does it; say here "
         "when it is done.",
     ),
+    "number_failed": ToDo(
+        title="Ask for another number",
+        why="Messages no longer reach this caregiver's number, so nothing goes to it. Ask the family in another way "
+        "whether they want our messages, and for the right number; then change it.",
+    ),
+    "parked": ToDo(
+        title="Decide about messages of which nobody can tell whether they went",
+        why="The provider did not say what became of them, however often it was asked. They are not sent again by "
+        "themselves. Look at them on the page Deliveries, and decide there.",
+    ),
+    "provider": ToDo(
+        title="See what the provider says",
+        why="The provider turns our messages away, or gives an error that is new to us. Whoever runs this service "
+        "should look at once: families may wait for messages.",
+    ),
     "ledger": ToDo(
         title="Find out why a day does not add up",
         why="What was due on this day and what became of it do not match. Whoever runs this service should "
@@ -159,7 +176,7 @@ def install(app: Flask) -> None:
     )
     app.jinja_env.globals.update(
         may=may, TEAM=TEAM, ALL_STAFF=ALL_STAFF, MESSAGING=MESSAGING, LOSSES=LOSSES, HOLDS=HOLDS, CLOSED=CLOSED,
-        REASONS=REASONS, SLOTS=SLOTS, TASKS=TASKS, utc_now=utc_now,
+        NOT_SENT=NOT_SENT, REASONS=REASONS, SLOTS=SLOTS, TASKS=TASKS, utc_now=utc_now,
     )  # fmt: skip
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, g, request
 from flask.typing import ResponseReturnValue
 
 from babymind.errors import InvalidInputError
-from babymind.services import receive
+from babymind.services import measures, receipts, receive
 from babymind.web.current import context
 from babymind.web.protection import count_bad_signature, csrf
 
@@ -21,6 +21,7 @@ NOTHING_TO_SAY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'  # what we 
 def only_the_provider() -> None:
     """Refuse every call that the provider did not sign; nothing is stored of it."""
     if not _signed():
+        measures.refused()
         count_bad_signature()
         abort(403)
 
@@ -30,6 +31,7 @@ def messages() -> ResponseReturnValue:
     """Keep a message; the same one any number of times."""
     form = _form()
     receive.keep(context(), _message_id(form), form)
+    measures.heard("message")
     return Response(NOTHING_TO_SAY, content_type="text/xml")
 
 
@@ -40,7 +42,8 @@ def status(delivery_id: int) -> ResponseReturnValue:
     _message_id(form)
     if any("\0" in value for values in form.values() for value in values):
         abort(400)  # a receipt's words are kept as they are, and PostgreSQL keeps no NUL
-    receive.told(context(), delivery_id, _first(form))
+    receipts.told(context(), delivery_id, _first(form))
+    measures.heard("receipt")
     return Response(status=204)
 
 

@@ -9,9 +9,10 @@ from playwright.sync_api import Browser, Page, StorageState, expect
 
 from babymind.clock import utc_now
 from babymind.demo import drawing
-from babymind.domain.delivery import DeliveryStatus, Hold
+from babymind.domain.delivery import DeliveryStatus, Hold, Reason
 from babymind.engine.base import Work
 from babymind.services import caregivers, comment, enrol, life, review
+from babymind.services.context import Context
 from babymind.services.enrol import Enrolled, NewCaregiver, NewFamily
 from babymind.store import tasks
 from babymind.store.deliveries import Delivery
@@ -21,6 +22,7 @@ from babymind.store.tasks import TaskKind
 from tests.browser import steps
 from tests.browser.installation import EMAIL, PASSWORD, Installation, until
 from tests.browser.windows import DESKTOP, PHONE, Scheme, Size, Windows, decoded_width, tab_to, violations, width_of
+from tests.services import watched
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +34,7 @@ PAGES = (
     "enrol", "missing", "phones", "phone", "stopped phone", "tasks", "ledger", "ledger of today", "loss told",
     "answer after a loss", "busy family", "one twin died", "birth", "dates", "pregnancies/new", "caregivers/new",
     "loss", "hold", "release", "move", "withdraw", "undo-loss", "preferences", "pause", "resume", "stop", "start",
-    "number", "wrong-number", "leave", "nothing to release",
+    "number", "wrong-number", "leave", "nothing to release", "deliveries", "deliveries of yesterday",
 )  # fmt: skip
 
 
@@ -90,6 +92,8 @@ def places(installation: Installation) -> Mapping[str, str]:
         "tasks": f"{staff}/tasks",
         "ledger": f"{staff}/ledger?day={at.now().date()}",
         "ledger of today": f"{staff}/ledger",
+        "deliveries": f"{staff}/deliveries",
+        "deliveries of yesterday": f"{staff}/deliveries?day={utc_now().date() - timedelta(days=1)}",
         "loss told": f"{staff}/families/{codes[GRACE]}",
         "answer after a loss": f"{staff}/replies/{replies['Thank']}",
         "busy family": busy,
@@ -127,6 +131,7 @@ def live(at: Installation, homes: Mapping[str, Enrolled]) -> None:
         ctx, caregivers.add_caregiver(ctx, code, other, actor="staff:1"), actor="staff:1"
     )
     caregivers.pause_by_staff(ctx, mina, days=5, actor="staff:1")
+    watch(ctx, homes[ROSALIND].caregivers[0][0])
     with ctx.sessions.begin() as session:
         session.add(Arm(study_id=1, slug="control", name="Control", gets_facts=False, gets_prompts=False))
         for kind in TaskKind:
@@ -138,6 +143,17 @@ def live(at: Installation, homes: Mapping[str, Enrolled]) -> None:
         session.delete(
             session.query(Delivery).filter_by(caregiver_id=caregiver_id, kind="fact", local_day=today).one()
         )
+
+
+def watch(ctx: Context, caregiver_id: int) -> None:
+    """Let something be the matter with some deliveries, and with a sender that nobody is written to from."""
+    now = utc_now()
+    for attempts in (1, 3):
+        watched.park(ctx, caregiver_id, now=now, attempts=attempts, error_code=30003)
+    watched.park(ctx, caregiver_id, now=now, window_ends_at=now)
+    for reason, number in ((Reason.GAVE_UP, None), (Reason.REFUSED, 21617), (Reason.CONTENT_MISSING, None)):
+        watched.delivery(ctx, caregiver_id, now=now, status=DeliveryStatus.FAILED, reason=reason, error_code=number)
+    watched.stop_sender(ctx, until=now + timedelta(days=1))
 
 
 @pytest.mark.parametrize(
@@ -273,6 +289,34 @@ def test_the_keyboard_is_enough(installation: Installation, windows: Windows, pl
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("region", name="Comments")).to_contain_text("Without a mouse.")
+
+
+def test_deciding_about_deliveries_needs_neither_mouse_nor_script(
+    installation: Installation, windows: Windows, places: Mapping[str, str], signed_in: StorageState
+) -> None:
+    at, phone = installation, "+447700900167"
+    home = enrol_family(at, phone, "Nell", ("Kit",))
+    asked, kept, dropped = (watched.park(at.ctx, home.caregivers[0][0], now=utc_now()) for _ in range(3))
+    page = windows.open(signed_in=signed_in, javascript=False)
+    page.goto(places["today"])
+    tab_to(page, page.get_by_role("navigation").get_by_role("link", name="Deliveries"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Deliveries")).to_be_visible()
+
+    def press(number: int, words: str, says: str) -> None:
+        entry = page.get_by_role("listitem").filter(has=page.locator(f"form[action*='/{number}/']"))
+        tab_to(page, entry.get_by_role("button", name=words))
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text(says)
+
+    tries = page.get_by_role("listitem").filter(has=page.locator(f"form[action*='/{kept}/']")).locator("summary")
+    tab_to(page, tries)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(watched.NOT_SAID).first).to_be_visible()
+    press(asked, "Ask the provider again", "asked again within a minute")
+    press(kept, "It did not arrive: send it again", "goes within a minute")
+    press(dropped, "Give up", "given up")
+    until(lambda: "Guess who?" in [one.body for one, _ in at.exchange.thread(phone)])
 
 
 def test_family_life_needs_neither_mouse_nor_script(

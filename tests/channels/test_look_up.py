@@ -4,13 +4,15 @@ import itertools
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from babymind.channels import twilio
-from babymind.channels.base import Channel, Found, OutgoingMessage, Sought
+from babymind.channels.base import Channel, Found, OutgoingMessage, Sought, Template
 from babymind.channels.memory import MemoryChannel
 from babymind.channels.twilio import TwilioChannel
+from babymind.domain.contact import ChannelName
 from babymind.domain.delivery import DeliveryStatus
 from babymind.errors import (
     ChannelConfigurationError,
@@ -25,7 +27,7 @@ from babymind.simulator.records import NewMessage
 from babymind.simulator.server import SimulatorServer
 from babymind.simulator.state import Exchange
 
-from .conftest import JO, PUBLIC, SAM, SENDER, SERVICE, TOKEN, channel, config, message
+from .conftest import JO, ON_WHATSAPP, PUBLIC, SAM, SECOND, SENDER, SERVICE, TEMPLATE, TOKEN, channel, config, message
 
 NO_SID = "SM" + "0" * 32
 NOW = datetime(2026, 11, 26, 0, 30, tzinfo=UTC)
@@ -36,9 +38,9 @@ def now() -> datetime:
 
 
 def sought(
-    to: str = SAM, text: str = "hello", since: datetime | None = None, provider_ref: str | None = None
+    to: str = SAM, text: str = "hello", since: datetime | None = None, provider_ref: str | None = None, **more: Any
 ) -> Sought:
-    return Sought(delivery_id=17, to=to, text=text, since=since or now(), provider_ref=provider_ref)
+    return Sought(delivery_id=17, to=to, text=text, since=since or now(), provider_ref=provider_ref, **more)
 
 
 def take(exchange: Exchange, text: str = "hello", to: str = SAM) -> str:
@@ -266,6 +268,70 @@ def test_a_list_that_lags_behind_does_not_name_a_message_until_later(exchange: E
     assert found.provider_ref == sid
 
 
+# On WhatsApp
+
+LONG = "She turns to your voice.\nWhat is on her mind?"
+
+
+def whatsapp(exchange: Exchange) -> TwilioChannel:
+    return channel(exchange, whatsapp_from=ON_WHATSAPP)
+
+
+def found_on_whatsapp(exchange: Exchange, text: str, *taken: str) -> str | None:
+    one = whatsapp(exchange).look_up(sought(text=text, channel=ChannelName.WHATSAPP), taken)
+    return one.provider_ref if one else None
+
+
+def by_template(exchange: Exchange, text: str) -> str:
+    filled = Template.saying(TEMPLATE, text)
+    return whatsapp(exchange).send(message(text=text, channel=ChannelName.WHATSAPP, template=filled))
+
+
+def test_a_template_is_found_by_the_text_that_it_was_filled_with(exchange: Exchange) -> None:
+    by_template(exchange, "something else")
+    sid = by_template(exchange, LONG)
+
+    assert found_on_whatsapp(exchange, LONG) == sid
+    assert exchange.settle()
+    assert found_on_whatsapp(exchange, LONG) == sid
+    assert found_on_whatsapp(exchange, LONG, sid) is None
+    assert channel(exchange).look_up(sought(text=LONG)) is None  # not as a text message
+
+
+def test_our_own_words_on_whatsapp_are_found_before_a_template_that_holds_them(exchange: Exchange) -> None:
+    template = by_template(exchange, LONG)
+    exchange.receive(f"whatsapp:{SAM}", None, "hello")
+    ours = whatsapp(exchange).send(message(text=LONG, channel=ChannelName.WHATSAPP))
+    assert exchange.settle()
+
+    assert found_on_whatsapp(exchange, LONG) == ours
+    assert found_on_whatsapp(exchange, LONG, ours) == template
+    assert found_on_whatsapp(exchange, LONG, ours, template) is None
+
+
+def test_a_template_whose_words_are_not_listed_yet_is_found_by_whom_it_went_to_and_when(exchange: Exchange) -> None:
+    sid = by_template(exchange, LONG)
+    assert exchange.settle()
+    exchange.redact(sid)
+
+    assert found_on_whatsapp(exchange, LONG) == sid
+    assert found_on_whatsapp(exchange, LONG, sid) is None
+    later = sought(text=LONG, channel=ChannelName.WHATSAPP, since=now() + timedelta(minutes=6))
+    assert whatsapp(exchange).look_up(later) is None
+
+
+def test_what_came_by_whatsapp_is_listed_too(exchange: Exchange) -> None:
+    exchange.receive(SAM, SENDER, "by text")
+    exchange.receive(f"whatsapp:{JO}", None, "by whatsapp")
+    ours = whatsapp(exchange)
+
+    came = [ours.read_inbound(form) for form in ours.inbound_since(now())]
+
+    assert sorted((one.channel, one.from_number, one.text) for one in came) == [
+        (ChannelName.SMS, SAM, "by text"), (ChannelName.WHATSAPP, JO, "by whatsapp"),
+    ]  # fmt: skip
+
+
 # What goes wrong while asking
 
 Ask = Callable[[TwilioChannel], object]
@@ -394,7 +460,7 @@ def test_a_long_list_is_read_page_by_page_as_it_is_asked_for(
 
 def test_the_numbers_of_a_messaging_service_are_asked_for(exchange: Exchange) -> None:
     exchange.receive(SAM, SENDER, "hello")
-    ours = channel(exchange, from_number=None, messaging_service_sid=SERVICE)
+    ours = channel(exchange, from_numbers=(), messaging_service_sid=SERVICE)
     both = channel(exchange, messaging_service_sid=SERVICE)
 
     assert [form["Body"] for form in ours.inbound_since(now())] == ["hello"]
@@ -404,7 +470,16 @@ def test_the_numbers_of_a_messaging_service_are_asked_for(exchange: Exchange) ->
 def test_without_any_number_of_ours_nothing_is_silently_missed(exchange: Exchange) -> None:
     for changes in ({"messaging_service_sid": "MG" + "0" * 32}, {"messaging_service_sid": None}):
         with pytest.raises(ChannelConfigurationError):
-            list(channel(exchange, from_number=None, **changes).inbound_since(now()))
+            list(channel(exchange, from_numbers=(), **changes).inbound_since(now()))
+
+
+def test_every_number_of_a_pool_is_asked_for(exchange: Exchange) -> None:
+    exchange.receive(SAM, SENDER, "to one")
+    exchange.receive(JO, SECOND, "to the other")
+
+    listed = channel(exchange, from_numbers=(SENDER, SECOND)).inbound_since(now())
+
+    assert sorted(form["Body"] for form in listed) == ["to one", "to the other"]
 
 
 # The channel in memory does the same
@@ -436,6 +511,17 @@ def test_in_memory_a_message_is_found_as_at_the_provider(memory: MemoryChannel) 
     assert found(sought(text="another")) is None
     assert found(sought(JO)) is None
     assert found(sought(since=now() + timedelta(minutes=6))) is None
+
+
+def test_in_memory_a_text_message_is_not_taken_for_one_on_whatsapp(memory: MemoryChannel) -> None:
+    sid = memory.send(message(channel=ChannelName.WHATSAPP))
+
+    assert memory.look_up(sought()) is None
+    found = memory.look_up(sought(channel=ChannelName.WHATSAPP))
+    assert found is not None
+    assert found.provider_ref == sid
+    came = memory.read_inbound({"MessageSid": "SM1", "From": f"whatsapp:{SAM}"})
+    assert (came.channel, came.from_number) == (ChannelName.WHATSAPP, SAM)
 
 
 def test_in_memory_a_message_stands_where_the_test_says(memory: MemoryChannel) -> None:

@@ -9,6 +9,8 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from babymind.channels import codes, twilio
+from babymind.channels.base import Template
+from babymind.domain.contact import ChannelName
 from babymind.domain.delivery import DeliveryStatus
 from babymind.errors import (
     ChannelConfigurationError,
@@ -24,7 +26,20 @@ from babymind.simulator.faults import Fault, FaultName
 from babymind.simulator.server import SimulatorServer
 from babymind.simulator.state import Exchange
 
-from .conftest import PUBLIC, SAM, SENDER, SID, TOKEN, channel, config, message
+from .conftest import (
+    ON_WHATSAPP,
+    PUBLIC,
+    SAM,
+    SECOND,
+    SENDER,
+    SERVICE,
+    SID,
+    TEMPLATE,
+    TOKEN,
+    channel,
+    config,
+    message,
+)
 
 
 def test_a_message_is_handed_over_with_our_id_in_its_receipts_address(exchange: Exchange) -> None:
@@ -34,6 +49,101 @@ def test_a_message_is_handed_over_with_our_id_in_its_receipts_address(exchange: 
     assert (sent.to, sent.body, sent.from_) == (SAM, "hello", SENDER)
     assert sent.status_callback == f"{PUBLIC}/webhooks/twilio/status/17"
     assert sent.validity_seconds == 600
+
+
+@pytest.mark.parametrize(
+    ("changes", "sender", "service", "from_"),
+    [
+        ({}, None, None, SENDER),
+        ({"from_numbers": (SECOND, SENDER)}, None, None, SECOND),
+        ({}, SECOND, None, SECOND),
+        ({"messaging_service_sid": SERVICE}, None, SERVICE, None),
+        ({"messaging_service_sid": SERVICE}, SENDER, None, SENDER),
+        ({}, SERVICE, SERVICE, None),
+    ],
+)
+def test_a_text_leaves_from_the_sender_it_names_or_else_from_the_settings_own(
+    changes: dict[str, Any], sender: str | None, service: str | None, from_: str | None
+) -> None:
+    with Exchange(config(delay_seconds=60)) as exchange, SimulatorServer(exchange):
+        sid = channel(exchange, **changes).send(message(sender=sender))
+
+        sent = exchange.message(sid)
+
+    assert (sent.messaging_service_sid, sent.from_, sent.to) == (service, from_, SAM)
+
+
+def test_without_any_sender_nothing_is_asked_of_the_provider(exchange: Exchange) -> None:
+    ours = channel(exchange, from_numbers=())
+
+    for channel_name, code in ((ChannelName.SMS, 21603), (ChannelName.WHATSAPP, 63007)):
+        with pytest.raises(ChannelConfigurationError) as told:
+            ours.send(message(channel=channel_name))
+        assert told.value.provider_code == code
+    assert exchange.messages() == []
+
+
+def test_on_whatsapp_both_ends_are_written_as_the_provider_wants_them(exchange: Exchange) -> None:
+    exchange.receive(f"whatsapp:{SAM}", None, "hello yourself")
+    ours = channel(exchange, whatsapp_from=ON_WHATSAPP)
+
+    for sender in (None, ON_WHATSAPP):
+        sent = exchange.message(ours.send(message(channel=ChannelName.WHATSAPP, sender=sender)))
+        assert (sent.to, sent.from_, sent.body) == (f"whatsapp:{SAM}", f"whatsapp:{ON_WHATSAPP}", "hello")
+        assert sent.content_sid is None
+        assert sent.status_callback == f"{PUBLIC}/webhooks/twilio/status/17"
+    assert exchange.settle()
+
+    assert ours.status_of(sent.sid).status is DeliveryStatus.DELIVERED
+
+
+def test_a_template_goes_with_its_blank_filled_and_no_words_of_ours_beside_it(exchange: Exchange) -> None:
+    text = "She turns\nto your voice.  What is on her mind?"
+    ours = channel(exchange, whatsapp_from=ON_WHATSAPP)
+
+    sid = ours.send(message(text=text, channel=ChannelName.WHATSAPP, template=Template.saying(TEMPLATE, text)))
+    assert exchange.settle()
+
+    sent = exchange.message(sid)
+    assert sent.content_sid == TEMPLATE
+    assert sent.body == "A note from BabyMind: She turns to your voice. What is on her mind? Write back to talk."
+    assert ours.status_of(sid).status is DeliveryStatus.DELIVERED
+    assert "She turns" not in repr(Template.saying(TEMPLATE, text))
+
+
+def test_row_78_our_own_words_outside_the_window_are_taken_and_then_fail(exchange: Exchange) -> None:
+    ours = channel(exchange, whatsapp_from=ON_WHATSAPP)
+
+    sid = ours.send(message(channel=ChannelName.WHATSAPP))
+    assert exchange.settle()
+
+    told = ours.status_of(sid)
+    assert (told.status, told.error_code) == (DeliveryStatus.FAILED, 63016)
+
+
+@pytest.mark.parametrize(
+    ("template", "code"),
+    [
+        (Template.saying("HX" + "0" * 32, "hello"), 21655),
+        (Template(content_sid=TEMPLATE, variables={"1": "two\nlines"}), 21656),
+    ],
+)
+def test_a_template_that_does_not_exist_or_does_not_fit_is_refused(
+    exchange: Exchange, template: Template, code: int
+) -> None:
+    ours = channel(exchange, whatsapp_from=ON_WHATSAPP)
+
+    with pytest.raises(ChannelRefusedError) as told:
+        ours.send(message(channel=ChannelName.WHATSAPP, template=template))
+    assert told.value.provider_code == code
+
+
+def test_what_comes_by_whatsapp_is_read_with_its_plain_number(exchange: Exchange) -> None:
+    read = channel(exchange).read_inbound({"MessageSid": "SM1", "From": f"whatsapp:{SAM}", "Body": "hello"})
+    assert (read.channel, read.from_number) == (ChannelName.WHATSAPP, SAM)
+
+    read = channel(exchange).read_inbound({"MessageSid": "SM1", "From": SAM, "Body": "hello"})
+    assert (read.channel, read.from_number) == (ChannelName.SMS, SAM)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +218,7 @@ def test_an_answer_that_drips_in_within_its_time_is_an_answer(exchange: Exchange
     [
         ({}, "+447911123456", ChannelRefusedError),
         ({"auth_token": "wrong"}, SAM, ChannelConfigurationError),
-        ({"from_number": "+447700900998"}, SAM, ChannelConfigurationError),
+        ({"from_numbers": ("+447700900996",)}, SAM, ChannelConfigurationError),
     ],
 )
 def test_a_refusal_is_the_numbers_or_ours(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babymind.domain.contact import is_fiction, masked, require_reachable
+from babymind.domain.contact import ChannelName, is_fiction, masked, read_address, require_reachable, told_address
 from babymind.domain.reply import Keyword, folded, read_keyword
 from babymind.errors import InvalidInputError
 
@@ -31,6 +31,12 @@ def test_the_simulator_takes_fiction_only_and_a_real_channel_never() -> None:
     with pytest.raises(InvalidInputError, match="reserved for fiction"):
         require_reachable("+447700900123", simulated=False)
     assert masked("+447700900123") == "***23"
+
+
+def test_a_number_on_whatsapp_is_told_and_read_back_with_its_channel() -> None:
+    for channel, told in ((ChannelName.SMS, "+447700900123"), (ChannelName.WHATSAPP, "whatsapp:+447700900123")):
+        assert told_address(channel, "+447700900123") == told
+        assert read_address(told) == (channel, "+447700900123")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,16 @@ def test_a_receipt_never_lowers_the_rank(current: DeliveryStatus, told: Delivery
 
 
 def test_trying_again_waits_longer_and_ends() -> None:
-    waits = [rules.retry_delay_seconds(failures) for failures in range(1, rules.MAX_ATTEMPTS + 1)]
+    waits = [rules.again_after(failures, "7") for failures in range(1, rules.MOST_FAILURES + 1)]
 
-    assert waits == [30, 120, 300, 900, None]
+    assert waits[-1] is None
+    assert all(
+        seconds * 0.75 <= one.total_seconds() <= seconds * 1.25
+        for seconds, one in zip((30, 120, 300, 900), filter(None, waits), strict=True)
+    )
+
+
+def test_what_failed_together_does_not_come_back_together() -> None:
+    waits = {rules.again_after(1, str(number)) for number in range(100)}
+
+    assert len(waits) > 90

@@ -14,7 +14,7 @@ from babymind.services import caregivers, comment, deliver, enrol, ledger, recei
 from babymind.services.context import Context
 from babymind.store import families
 from babymind.store.deliveries import WENT
-from babymind.store.families import Address, Caregiver, Consent
+from babymind.store.families import Address, Caregiver, Consent, ConsentKind
 from babymind.store.replies import Reply
 from babymind.store.staff import AuditEvent
 from tests.factories import JO, SAM, at_once, change, enrol_family, rows, utc
@@ -425,3 +425,41 @@ def test_one_number_given_to_two_caregivers_at_once_is_one_ones(living: Living, 
 
     assert at_once(give, 4).count("given") == 1
     assert len([row for row in rows(ctx, Address) if row.closed_at is None]) == 2
+
+
+# What the provider knows before us
+
+
+def test_a_stop_that_only_the_provider_has_heard_counts_as_one_that_we_have(
+    living: Living, ctx: Context, channel: Phones
+) -> None:
+    couple = [
+        enrol.NewCaregiver(name="Sam", phone=SAM),
+        enrol.NewCaregiver(name="Jo", phone=SAM, shares_phone=True),
+        enrol.NewCaregiver(name="Alex", phone=JO),
+    ]
+    enrol.enrol(ctx, enrol.NewFamily(study="demo", babies=("Robin",), born_on=date(2026, 2, 1), caregivers=couple))
+    living.at("2026-03-02T08:30")
+    channel.clear()
+
+    with ctx.sessions.begin() as session:
+        heard = [caregivers.opted_out_at_provider(session, 1, utc_now()) for _ in range(2)]
+    living.at("2026-03-02T09:00")
+    living.days(1)
+
+    assert heard == [True, False]
+    assert messaging(ctx) == [Messaging.STOPPED, Messaging.STOPPED, Messaging.ACTIVE]
+    assert channel.of(SAM) == []
+    assert len(channel.of(JO)) == 4 - 1  # the prompt of the first day was in the evening, when nobody looked
+    withdrawn = [one for one in rows(ctx, Consent) if one.how == "provider"]
+    assert [(one.caregiver_id, one.kind, one.given, one.text_shown) for one in withdrawn] == [
+        (caregiver_id, ConsentKind.MESSAGING, False, "STOP") for caregiver_id in (1, 2)
+    ]
+    [event] = rows(ctx, AuditEvent, action="stop")
+    assert (event.actor, event.details) == ("provider", {"caregiver_id": 1})
+    assert {row.reason for row in slots(ctx, local_day=date(2026, 3, 2), caregiver_id=1)} == {Reason.STOPPED}
+
+    channel.clear()
+    living.text("START")
+    living.days(1)
+    assert len(channel.of(SAM)) >= 2

@@ -1,5 +1,6 @@
 """A family is enrolled whole, or refused with a sentence and nothing written."""
 
+import threading
 from datetime import date
 
 import pytest
@@ -7,10 +8,11 @@ from freezegun import freeze_time
 from sqlalchemy import text
 
 from babymind.errors import BabyMindError, ConflictError, InvalidInputError, NotFoundError
-from babymind.services import enrol
+from babymind.services import caregivers, enrol
 from babymind.services.context import Context
 from babymind.services.enrol import NewCaregiver, NewFamily
 from babymind.store.families import Caregiver, Consent, ConsentKind, Family, Infant, PregnancyStage
+from babymind.store.studies import Enrolment
 from tests.factories import JO, SAM, at_once, daily, enrol_family, rows, utc
 
 
@@ -37,6 +39,77 @@ def test_a_family_that_joins_at_noon_starts_with_the_next_slot(ctx: Context) -> 
     enrol_family(ctx)
 
     assert [row.kind.value for row in daily(ctx)] == ["prompt"]
+
+
+def far_apart(first: str, second: str) -> NewFamily:
+    """A family of two whose days differ."""
+    couple = [NewCaregiver(name=zone[:1], phone=phone, zone=zone) for zone, phone in ((first, SAM), (second, JO))]
+    return NewFamily(study="demo", caregivers=couple, babies=("Robin",), born_on=date(2026, 2, 1))
+
+
+@freeze_time("2026-03-08T11:30Z")  # half past midnight on the 9th in Auckland, half past noon on the 8th in Berlin
+@pytest.mark.parametrize("zones", [("Pacific/Auckland", "Europe/Berlin"), ("Europe/Berlin", "Pacific/Auckland")])
+def test_each_caregiver_starts_with_their_own_next_slot_wherever_the_first_one_is(
+    ctx: Context, zones: tuple[str, str]
+) -> None:
+    enrolled = enrol.enrol(ctx, far_apart(*zones))
+
+    of = dict(zip(zones, (caregiver_id for caregiver_id, _ in enrolled.caregivers), strict=True))
+    due = sorted((row.caregiver_id, row.local_day, row.kind.value) for row in daily(ctx))
+    assert due == sorted([
+        (of["Europe/Berlin"], date(2026, 3, 8), "prompt"),
+        (of["Pacific/Auckland"], date(2026, 3, 9), "fact"),
+        (of["Pacific/Auckland"], date(2026, 3, 9), "prompt"),
+    ])  # fmt: skip
+    assert [row.from_day for row in rows(ctx, Enrolment)] == [date(2026, 3, 8)]
+
+
+@freeze_time("2026-03-08T11:30Z")
+def test_a_caregiver_who_joins_on_the_first_day_from_further_west_misses_nothing(ctx: Context) -> None:
+    family = enrol_family(ctx, zone="Pacific/Auckland")
+
+    caregivers.add_caregiver(
+        ctx, family.study_code, NewCaregiver(name="Jo", phone=JO, zone="Europe/Berlin"), actor="command"
+    )
+
+    assert [(row.local_day, row.kind.value) for row in daily(ctx) if row.caregiver_id == 2] == [
+        (date(2026, 3, 8), "prompt")
+    ]
+
+
+@freeze_time("2026-03-08T11:30Z")
+def test_who_joins_a_family_that_has_long_been_there_does_not_change_when_it_began(ctx: Context) -> None:
+    with freeze_time("2026-03-01T11:30Z"):
+        family = enrol_family(ctx, zone="Europe/London")
+
+    caregivers.add_caregiver(
+        ctx, family.study_code, NewCaregiver(name="Jo", phone=JO, zone="Pacific/Honolulu"), actor="command"
+    )
+
+    assert [row.from_day for row in rows(ctx, Enrolment)] == [date(2026, 3, 1)]
+
+
+def test_a_number_that_is_given_away_while_a_family_is_enrolled_is_refused_as_any_other(ctx: Context) -> None:
+    refused: list[str] = []
+
+    def enrol_jo() -> None:
+        with pytest.raises(ConflictError) as error:
+            enrol_family(ctx, phone=JO)
+        refused.append(str(error.value))
+
+    with freeze_time("2026-03-08T12:00Z"):
+        enrol_family(ctx)
+        other = threading.Thread(target=enrol_jo)
+        with ctx.sessions.begin() as session:
+            sam = session.get_one(Caregiver, 1)
+            sam.addresses.append(enrol.new_address(ctx, JO, utc("2026-03-08T12:00")))
+            session.flush()
+            other.start()  # finds the number free, or waits to look
+            other.join(0.3)
+        other.join(20)
+
+    assert refused == ["The number ending in 02 is enrolled already; change that family instead."]
+    assert len(rows(ctx, Family)) == 1
 
 
 @freeze_time("2026-03-08T07:00Z")

@@ -1,10 +1,12 @@
 """Several caregivers, several babies, one phone or two; and families that move, withdraw or get less often."""
 
+import threading
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus, Kind, Reason
 from babymind.errors import ConflictError, InvalidInputError, NotFoundError
 from babymind.services import caregivers, enrol, enrolments, ledger, life
@@ -15,7 +17,7 @@ from babymind.store.families import Caregiver
 from babymind.store.replies import Reply
 from babymind.store.studies import FREQUENCIES, Arm, DataChoice, EndedWhy, Enrolment, EnrolmentStatus, Study
 from babymind.store.tasks import Task, TaskKind
-from tests.factories import JO, SAM, change, enrol_family, rows
+from tests.factories import JO, SAM, change, enrol_family, rows, utc
 from tests.services.living import Living, Phones, parents, slots
 
 STAFF = "staff:1"
@@ -109,6 +111,42 @@ def test_a_new_number_gets_what_is_still_to_come_and_the_old_one_nothing_more(
     assert rows(ctx, Reply)[0].caregiver_id is None
     with pytest.raises(ConflictError, match="has this number already"):
         caregivers.change_number(ctx, 1, JO, actor=STAFF)
+
+
+@pytest.mark.parametrize("joins", [False, True])
+def test_a_number_that_is_given_away_at_this_very_moment_is_refused_as_any_other(
+    living: Living, ctx: Context, joins: bool
+) -> None:
+    families = [enrol_family(ctx, phone=phone) for phone in (SAM, JO)]
+    wanted, refused = "+447700900103", list[str]()
+
+    def take_it() -> None:
+        if joins:
+            new = enrol.NewCaregiver(name="Alex", phone=wanted)
+            caregivers.add_caregiver(ctx, families[1].study_code, new, actor=STAFF)
+        else:
+            caregivers.change_number(ctx, 2, wanted, actor=STAFF)
+
+    def want_it() -> None:
+        with pytest.raises(ConflictError) as error:
+            take_it()
+        refused.append(str(error.value))
+
+    other = threading.Thread(target=want_it)
+    with ctx.sessions.begin() as session:
+        sam = session.get_one(Caregiver, 1)
+        sam.addresses.append(enrol.new_address(ctx, wanted, utc_now()))
+        session.flush()
+        other.start()  # finds the number free, or waits to look
+        other.join(0.3)
+    other.join(20)
+
+    assert refused == [
+        "The number ending in 03 is enrolled already; change that family instead."
+        if joins
+        else "The number ending in 03 is another caregiver's; change that one first."
+    ]
+    assert len(rows(ctx, Caregiver)) == 2
 
 
 def test_with_the_number_of_a_shared_phone_everybody_on_it_moves(
@@ -249,6 +287,40 @@ def test_a_family_moves_to_another_study_from_tomorrow_without_a_gap_or_a_double
     ]  # fmt: skip
     for day in days_from(date(2026, 3, 3), 2):
         assert ledger.of_day(ctx, day).ok
+
+
+def test_a_family_that_moves_and_withdraws_on_the_same_day_leaves_the_study_that_it_was_in(
+    living: Living, ctx: Context, channel: Phones
+) -> None:
+    family = parents(ctx, born_on=date(2026, 2, 1))
+    enrol.add_study(ctx, "other")
+    living.at("2026-03-03T12:00")
+    channel.clear()
+
+    enrolments.move(ctx, family.study_code, study="other", actor=STAFF)
+    enrolments.withdraw(ctx, family.study_code, data=DataChoice.ERASE, actor=STAFF)
+    living.days(2)
+
+    [enrolment] = rows(ctx, Enrolment)
+    assert (enrolment.arm_id, enrolment.from_day, enrolment.to_day) == (1, date(2026, 3, 2), date(2026, 3, 3))
+    assert (enrolment.status, enrolment.ended_why, enrolment.data_choice) == (
+        EnrolmentStatus.WITHDRAWN, EndedWhy.WITHDREW, DataChoice.ERASE,
+    )  # fmt: skip
+    assert channel.came == []
+    assert len(open_tasks(ctx, TaskKind.ERASE)) == 1
+    with pytest.raises(ConflictError, match="takes part in no study"):
+        enrolments.withdraw(ctx, family.study_code, data=DataChoice.KEEP, actor=STAFF)
+
+
+def test_a_family_that_withdraws_before_its_part_has_begun_has_no_day_in_it(living: Living, ctx: Context) -> None:
+    family = enrol_family(ctx, starts_at=utc("2026-03-09T08:00"))
+
+    enrolments.withdraw(ctx, family.study_code, data=DataChoice.KEEP, actor=STAFF)
+    living.days(9, looks=(0, 9))
+
+    [enrolment] = rows(ctx, Enrolment)
+    assert (enrolment.from_day, enrolment.to_day) == (date(2026, 3, 2), date(2026, 3, 2))
+    assert slots(ctx) == []
 
 
 def test_a_move_that_was_not_meant_costs_no_day_in_the_wrong_arm(living: Living, ctx: Context) -> None:

@@ -251,3 +251,11 @@ def test_an_import_is_recorded_by_counts_only(ctx: Context) -> None:
 
     event = next(one for one in rows(ctx, AuditEvent) if one.action == "import")
     assert (event.actor, event.details) == ("staff:1", {"families": {"demo": 1}, "refused": 1})
+
+
+@pytest.mark.parametrize("column", [one for one in HEADING if one not in ("family", "phone")])
+def test_characters_that_a_database_cannot_keep_are_refused_in_every_column(ctx: Context, column: str) -> None:
+    read = importing.read(ctx, sheet(row(SAM, **{column: "a\x00b"})))
+
+    assert [one.column for one in read.refusals] == [column]
+    assert read.families == []

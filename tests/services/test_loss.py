@@ -44,9 +44,9 @@ def test_a_loss_told_by_one_parent_cancels_all_that_was_on_its_way_to_both(
     living.at("2026-03-02T20:00")
     living.text("She kicks when I sing", phone=JO)
     living.at("2026-03-03T06:00")
-    comment.write(ctx, reply_id=1, reviewer_id=reviewer, text="What a singer!", token="t1")
     life.hold(ctx, rows(ctx, families.Family)[0].study_code, why=Hold.ILL, actor=STAFF)
     life.release(ctx, rows(ctx, families.Family)[0].study_code, because="better", actor=STAFF)
+    comment.write(ctx, reply_id=1, reviewer_id=reviewer, text="What a singer!", token="t1")
     channel.clear()
 
     living.text("We lost the baby", phone=SAM)
@@ -463,6 +463,114 @@ def test_a_loss_is_undone_by_a_person_with_both_confirmations_only(
     assert [(one.status, one.loss_reason) for one in rows(ctx, Infant)] == [(PregnancyStatus.BORN, None)]
     [event] = rows(ctx, AuditEvent, action="loss_undone")
     assert event.details["because"] == "a former partner told it"
+
+
+def laughed(living: Living, ctx: Context, reviewer: int) -> None:
+    """A parent has written at night, and the answer to it waits for the morning."""
+    living.at("2026-03-02T22:00")
+    living.text("He laughed")
+    comment.write(ctx, reply_id=1, reviewer_id=reviewer, text="What a giggler!", token="t1")
+
+
+def test_a_comment_that_a_loss_told_wrongly_had_cancelled_goes_once_it_is_undone(
+    living: Living, ctx: Context, channel: Phones, reviewer: int
+) -> None:
+    family = parents(ctx, born_on=BORN)
+    laughed(living, ctx, reviewer)
+    life.tell_loss(ctx, family.study_code, actor=STAFF)
+    living.at("2026-03-03T09:00")
+    channel.clear()
+
+    life.undo_loss(ctx, family.study_code, because="a mistake", confirmations=2, actor=STAFF)
+    living.at("2026-03-03T09:01")
+    living.days(1)
+
+    assert channel.of(SAM).count("What a giggler!") == 1
+    assert "What a giggler!" not in channel.of(JO)
+
+
+def test_a_comment_whose_time_is_over_does_not_go_when_a_loss_is_undone(
+    living: Living, ctx: Context, channel: Phones, reviewer: int
+) -> None:
+    family = enrol_family(ctx)
+    laughed(living, ctx, reviewer)
+    life.tell_loss(ctx, family.study_code, actor=STAFF)
+    living.at("2026-03-10T09:00")  # seven days from eight in the morning
+
+    life.undo_loss(ctx, family.study_code, because="a mistake", confirmations=2, actor=STAFF)
+    living.days(2)
+
+    assert "What a giggler!" not in channel.of(SAM)
+
+
+def test_a_comment_stays_back_while_another_loss_is_on_record(
+    living: Living, ctx: Context, channel: Phones, reviewer: int
+) -> None:
+    family = enrol_family(ctx, babies=("Ada", "Ben"))
+    laughed(living, ctx, reviewer)
+    life.tell_loss(ctx, family.study_code, babies=[2], actor=STAFF)
+    life.tell_loss(ctx, family.study_code, babies=[1], actor=STAFF)
+
+    life.undo_loss(ctx, family.study_code, because="told of the wrong twin", confirmations=2, actor=STAFF)
+    living.days(2)
+
+    assert channel.of(SAM) == []
+
+
+def test_a_comment_goes_once_a_person_has_found_that_nobody_died(
+    living: Living, ctx: Context, channel: Phones, reviewer: int
+) -> None:
+    family = enrol_family(ctx)
+    laughed(living, ctx, reviewer)
+    living.text("Our baby died on Friday")
+    assert rows(ctx, Delivery, kind=Kind.COMMENT)[0].reason is Reason.LOSS
+
+    life.release(ctx, family.study_code, because="a message to somebody else", actor=STAFF)
+    living.days(1)
+
+    assert channel.of(SAM).count("What a giggler!") == 1
+
+
+# The reason, when it was written down wrongly
+
+
+@pytest.mark.parametrize("reason", [one for one in LossReason if one is not LossReason.NOT_SAID])
+def test_a_reason_that_was_written_down_wrongly_is_corrected_and_read_back_the_same(
+    living: Living, ctx: Context, channel: Phones, reason: LossReason
+) -> None:
+    approve_condolence(ctx)
+    family = enrol_family(ctx)
+    life.tell_loss(ctx, family.study_code, actor=STAFF)
+    living.at("2026-03-02T12:00")
+    channel.clear()
+
+    life.correct_loss_reason(ctx, family.study_code, reason=reason, actor=STAFF)
+    living.days(1)
+
+    assert [one.loss_reason for one in rows(ctx, Infant)] == [reason]
+    [event] = rows(ctx, AuditEvent, action="loss_reason")
+    assert (event.actor, event.details) == (STAFF, {"pregnancy_id": 1, "babies": [1], "reason": reason.value})
+    assert channel.came == []
+    assert rows(ctx, Pregnancy)[0].status is PregnancyStatus.LOST
+    with pytest.raises(ConflictError, match="on record already"):
+        life.correct_loss_reason(ctx, family.study_code, reason=reason, actor=STAFF)
+
+
+def test_the_reason_is_corrected_for_the_baby_who_is_meant_and_only_where_there_is_a_loss(
+    living: Living, ctx: Context
+) -> None:
+    family = enrol_family(ctx, babies=("Ada", "Ben", "Cem"))
+    with pytest.raises(ConflictError, match="No baby of this family has a loss on record"):
+        life.correct_loss_reason(ctx, family.study_code, reason=LossReason.DEATH, actor=STAFF)
+    life.tell_loss(ctx, family.study_code, babies=[1, 2], reason=LossReason.STILLBIRTH, actor=STAFF)
+
+    with pytest.raises(InvalidInputError, match="No loss of baby number 3"):
+        life.correct_loss_reason(ctx, family.study_code, babies=[3], reason=LossReason.DEATH, actor=STAFF)
+    life.correct_loss_reason(ctx, family.study_code, babies=[2], reason=LossReason.DEATH, actor=STAFF)
+
+    assert [one.loss_reason for one in rows(ctx, Infant)] == [LossReason.STILLBIRTH, LossReason.DEATH, None]
+    life.undo_loss(ctx, family.study_code, because="a mistake", confirmations=2, actor=STAFF)
+    assert {one.status for one in rows(ctx, Infant)} == {PregnancyStatus.BORN}  # both were told of at once
 
 
 def test_a_loss_that_is_told_again_after_it_was_undone_is_condoled_then(

@@ -1,7 +1,8 @@
 """What a caregiver sends is kept once, becomes a reply, and steers when it is a word that steers."""
 
 import io
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from babymind.channels.memory import MemoryChannel
 from babymind.domain.delivery import DeliveryStatus, Messaging, Reason
 from babymind.domain.reply import ReplyStatus
-from babymind.errors import NotFoundError
+from babymind.errors import ChannelError, NotFoundError
 from babymind.services import deliver, plan, receive, triage
 from babymind.services.context import Context
 from babymind.store.families import Caregiver, Consent
@@ -242,3 +243,70 @@ def test_a_closed_address_is_nobodys(ctx: Context) -> None:
 
     assert rows(ctx, Reply)[0].caregiver_id is None
     assert date(2026, 3, 8) == daily(ctx)[0].local_day
+
+
+def lost_webhook(channel: MemoryChannel, sid: str, text: str, at: str) -> None:
+    """A message that the provider got, and whose webhook never reached us."""
+    channel.inbound.append((utc(at), {name: values[0] for name, values in form(sid, text).items()}))
+
+
+def listened(ctx: Context, at: str) -> int:
+    with freeze_time(at):
+        found = receive.listen(ctx)
+        receive.process_new(ctx)
+        triage.triage_new(ctx)
+        return found
+
+
+def test_a_message_whose_webhook_was_lost_is_found_by_listing_with_the_time_it_was_sent(
+    ctx: Context, channel: MemoryChannel
+) -> None:
+    with freeze_time("2026-03-08T18:00Z"):
+        send(ctx, "SM1", "She smiled")
+    channel.inbound.append((utc("2026-03-08T18:00"), {n: v[0] for n, v in form("SM1", "She smiled").items()}))
+    lost_webhook(channel, "SM2", "He laughed", "2026-03-08T18:02")
+
+    assert listened(ctx, "2026-03-08T18:03Z") == 1
+
+    assert [(row.received_at, ctx.vault.open(row.text_sealed)) for row in rows(ctx, Reply)][1:] == [
+        (utc("2026-03-08T18:02"), "He laughed")
+    ]
+    assert rows(ctx, Reply)[1].delivery_id == rows(ctx, Reply)[0].delivery_id is not None
+
+
+def test_a_stop_whose_webhook_was_lost_is_honoured(ctx: Context, channel: MemoryChannel) -> None:
+    lost_webhook(channel, "SM1", "STOP", "2026-03-08T18:02")
+
+    listened(ctx, "2026-03-08T18:03Z")
+
+    assert rows(ctx, Caregiver)[0].messaging is Messaging.STOPPED
+
+
+def test_all_processes_together_list_once_in_a_while(ctx: Context, channel: MemoryChannel) -> None:
+    listings: list[object] = []
+    inbound_since = channel.inbound_since
+
+    def listed(since: datetime) -> Iterator[Mapping[str, str]]:
+        listings.append(since)
+        return inbound_since(since)
+
+    channel.inbound_since = listed  # type: ignore[method-assign]
+
+    with freeze_time("2026-03-08T18:00Z"):
+        at_once(lambda: receive.listen(ctx), 4)
+    listened(ctx, "2026-03-08T18:04Z")
+    listened(ctx, "2026-03-08T18:05Z")
+
+    assert listings == [utc("2026-03-08T17:00"), utc("2026-03-08T17:45")]
+
+
+def test_a_listing_that_broke_off_is_done_again_from_where_it_began(ctx: Context, channel: MemoryChannel) -> None:
+    listened(ctx, "2026-03-08T18:00Z")
+    lost_webhook(channel, "SM2", "He laughed", "2026-03-08T18:02")
+    channel.fail_look_up = ChannelError("not now")
+    for minute in ("05", "30", "55"):
+        with pytest.raises(ChannelError):
+            listened(ctx, f"2026-03-08T18:{minute}Z")
+    channel.fail_look_up = None
+
+    assert listened(ctx, "2026-03-08T19:30Z") == 1

@@ -19,7 +19,7 @@ CHUNK = plan.Chunk(zone="Europe/London", local_day=date(2026, 3, 8), after=0, up
 
 ASKED: dict[str, tuple[Callable[[Session], Any], str]] = {
     "claim": (lambda s: deliveries.due_for_claim(s, NOW, 10), "ix_delivery_due"),
-    "lease sweep": (lambda s: deliveries.expire_leases(s, NOW), "ix_delivery_lease"),
+    "lease sweep": (lambda s: deliveries.expire_leases(s, NOW, NOW), "ix_delivery_lease"),
     "plan": (lambda s: plan.plan_chunk(s, Kind.FACT, CHUNK), "caregiver"),
     "inbound": (lambda s: replies.next_new(s, 10), "ix_inbound_new"),
     "triage": (lambda s: replies.next_untriaged(s), "ix_reply_new"),

@@ -62,7 +62,7 @@ def database_url(empty_template: Path, tmp_path: Path) -> str:
 def ctx(database: Engine, library: Library, tmp_path: Path) -> Iterator[Context]:
     """The parts of an installation; its engine is not started, so tests take each step themselves."""
     account = TwilioAccount(
-        account_sid=ACCOUNT, auth_token=AUTH_TOKEN, public_url=PUBLIC_URL, from_number=OURS, simulated=True
+        account_sid=ACCOUNT, auth_token=AUTH_TOKEN, public_url=PUBLIC_URL, from_numbers=(OURS,), simulated=True
     )
     context = context_of(database, MemoryChannel(), library, tmp_path)
     yield replace(context, channel=TwilioChannel(account))

@@ -8,8 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
+from babymind.services import health
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled
+from tests.services.watched import stop_sender
 from tests.web.conftest import add_staff, add_task, browser, log_in, receive_reply, store_picture, token_in
 
 EVERYBODY = "everybody"
@@ -17,7 +19,8 @@ PROVIDER = "provider"  # by signature; a browser gets 403, signed in or not
 TEAM = frozenset({"reviewer", "lead", "admin"})
 LEADS = frozenset({"lead", "admin"})
 STAFF = TEAM | {"editor", "researcher"}
-FAMILY = ("birth", "dates", "pregnancies/new", "caregivers/new", "loss", "hold", "release", "move", "withdraw")
+FAMILY = ("birth", "dates", "pregnancies/new", "caregivers/new", "loss", "loss-reason", "hold", "release", "move",
+          "withdraw")  # fmt: skip
 CAREGIVER = ("preferences", "pause", "resume", "stop", "start", "number", "wrong-number", "leave")
 
 # Each route with its methods, and whom it is open to. A route that is not here fails the test: say who may enter.
@@ -56,6 +59,9 @@ ROUTES: dict[tuple[str, str], object] = {
     ("/staff/tasks", "GET"): TEAM,
     ("/staff/tasks/<key:task_id>/done", "POST"): TEAM,
     ("/staff/ledger", "GET"): STAFF,
+    ("/staff/deliveries", "GET"): STAFF,
+    **{(f"/staff/deliveries/<key:delivery_id>/{name}", "POST"): TEAM for name in ("ask", "send", "give-up")},
+    ("/staff/deliveries/senders/<key:sender_id>/try", "POST"): TEAM,
 }
 WHOLE_TEAM = ("reviewer", "lead", "editor", "researcher", "admin")
 
@@ -78,7 +84,10 @@ def address(app: Flask, ctx: Context, family: Enrolled) -> Callable[[Rule], str]
         "delivery_id": 1,
         "caregiver_id": family.caregivers[0][0],
         "task_id": add_task(ctx, family),
+        "sender_id": stop_sender(ctx),
     }
+    for name in ("look", "plan"):  # a clock that stands still is a health of 503
+        health.ticked(ctx, name)
     files = {"static": "babymind.css", "bootstrap.static": "css/bootstrap.min.css"}
 
     def fill(rule: Rule) -> str:

@@ -52,7 +52,7 @@ def test_the_outcome_is_shown_before_anything_is_written(ctx: Context, team: Fla
     assert shown.status_code == 200
     assert "<strong>1</strong> of 2 rows can go in" in shown.text
     assert "may be two days" in shown.text
-    assert "Enrol these 1 families" in shown.text
+    assert "Enrol this family" in shown.text
     assert rows(ctx, Family) == []
 
 
@@ -64,7 +64,7 @@ def test_the_second_form_imports_what_was_shown(ctx: Context, team: FlaskClient)
 
     assert done.status_code == 303
     assert len(rows(ctx, Family)) == 1
-    assert "1 caregivers of 1 families are enrolled. 1 rows were left out." in team.get("/staff/families").text
+    assert "Enrolled: 1 caregiver of 1 family. 1 row was left out." in team.get("/staff/families").text
 
 
 @pytest.mark.parametrize(

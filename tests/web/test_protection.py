@@ -95,7 +95,7 @@ def test_every_post_needs_its_token(app: Flask, reviewer: FlaskClient, ctx: Cont
     posts = [rule for rule, method in routes(app) if method == "POST" and ROUTES[rule.rule, method] != "provider"]
     assert len(posts) > 20
     known = {"<key:reply_id>": reply_id, "<key:task_id>": add_task(ctx, family), "<study_code>": family.study_code,
-             "<key:caregiver_id>": family.caregivers[0][0]}  # fmt: skip
+             "<key:caregiver_id>": family.caregivers[0][0], "<key:delivery_id>": 1, "<key:sender_id>": 1}  # fmt: skip
 
     for rule in posts:
         path = rule.rule

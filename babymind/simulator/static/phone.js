@@ -107,7 +107,10 @@ async function send(form, submitter) {
   }
   showError("");
   if (form.id === "compose") {
+    const channel = document.getElementById("channel");
+    const chosen = channel.value;
     form.reset();
+    channel.value = chosen;
     showChosen();
   }
   showThread(text);
