@@ -75,12 +75,19 @@ cli.add_command(doctor_command)
 @cli.command("demo")
 @click.option("--port", default=8000, show_default=True, help="The pages' port; the phone simulator takes the next.")
 @click.option("--fresh", is_flag=True, help="Forget the last demo and start over.")
-def demo_command(port: int, fresh: bool) -> None:
+@click.option(
+    "--faults",
+    default="none",
+    show_default=True,
+    metavar="NAME",
+    help="What goes wrong at the simulated provider, such as accept-drop or throttle; 'everything' for all.",
+)
+def demo_command(port: int, fresh: bool, faults: str) -> None:
     """Start everything with sample families and a simulated phone; nothing to set up.
 
-    Example: babymind demo --port 8000
+    Example: babymind demo --port 8000 --faults accept-drop
     """
-    demonstration.run(port=port, fresh=fresh)
+    demonstration.run(port=port, fresh=fresh, faults=faults)
 
 
 @cli.command("serve")

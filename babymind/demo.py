@@ -26,6 +26,7 @@ from babymind.services import accounts, content, enrol
 from babymind.services.context import Context
 from babymind.services.enrol import NewCaregiver, NewFamily
 from babymind.simulator.config import SimulatorConfig
+from babymind.simulator.faults import named_plan
 from babymind.simulator.server import SimulatorServer
 from babymind.simulator.state import Exchange
 from babymind.store import schema
@@ -78,8 +79,14 @@ SAMPLES = (
 )  # fmt: skip
 
 
-def run(*, port: int, fresh: bool) -> None:
-    """Start the demo and stay until it is stopped."""
+def run(*, port: int, fresh: bool, faults: str = "none") -> None:
+    """Start the demo and stay until it is stopped.
+
+    Args:
+        port: Of the pages; the phone simulator takes the next.
+        fresh: Forget the last demo.
+        faults: What goes wrong at the simulated provider, by its name; see `simulator.faults`.
+    """
     _require_ports(port, port + 1)
     folder = FOLDER.resolve()
     if fresh and folder.exists():
@@ -102,6 +109,7 @@ def run(*, port: int, fresh: bool) -> None:
         ),
         str(folder / "phones.db"),
     )  # fmt: skip
+    exchange.faults.set(named_plan(faults))
     answers = _enrol_samples(ctx, exchange) if first_time else []
     _serve(ctx, settings, exchange, answers, port, secret["password"])
 
@@ -211,6 +219,8 @@ def _serve(ctx: Context, settings: Settings, exchange: Exchange, answers: list[t
         for phone, sample in answers:
             _answer(exchange, phone, sample)
         click.echo(_greeting(port, password))
+        if faults := exchange.faults.report():
+            click.echo(f"  Faults    {', '.join(one['name'] for one in faults)}: every so many messages or calls\n")
         while not done.wait(1):
             pass
         click.echo("Stopping…")

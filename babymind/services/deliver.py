@@ -195,9 +195,11 @@ class _Run:
             }
             if took:
                 senders.resume(session, took)
+            # In the order of their ids, as a claim locks them.
+            wrong = {one.claim.sender_id: (one, outcome) for one, outcome in pairs if _holds_up_all(outcome)}
+            for sender_id in sorted(wrong, key=lambda sender_id: sender_id or 0):
+                self.stop_sender(session, *wrong[sender_id])
             for one, outcome in pairs:
-                if _holds_up_all(outcome):
-                    self.stop_sender(session, one, outcome)
                 if isinstance(outcome, ChannelRefusedError):
                     failure = receipts.Failure(one.claim.id, outcome.provider_code, taken=False)
                     receipts.failed(session, failure, now)

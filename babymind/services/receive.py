@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from babymind.channels.base import InboundMessage
 from babymind.clock import utc_now
+from babymind.domain.contact import ChannelName
 from babymind.domain.reply import Keyword, ReplyStatus
 from babymind.domain.schedule import local_day
 from babymind.domain.words import read_steering
@@ -134,7 +135,8 @@ def _make_reply(ctx: Context, session: Session, inbound: Inbound, message: Inbou
         delivery_id=prompt.id if prompt and keyword in (None, Keyword.UNCLEAR) else None, received_at=received_at,
         text_sealed=ctx.vault.seal(message.text), n_chars=len(message.text), n_words=len(message.text.split()),
         n_media=len(message.media), keyword=keyword, status=ReplyStatus.NEW,
-        provider_answered=handled and ctx.provider_answers,
+        # On WhatsApp nobody answers a STOP but we.
+        provider_answered=handled and ctx.provider_answers and message.channel is ChannelName.SMS,
     )  # fmt: skip
     reply.media = [
         Media(token=new_token(), position=position, source_url=url[:500], told_type=told_type[:100],

@@ -1,6 +1,7 @@
 """``python -m bench.soak``: run the cases, print what was kept and broken, and write ``var/soak.json``."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ def main(names: Sequence[str], messages: int | None, kills: int | None, seed: in
         for case in CASES.values():
             click.echo(f"{case.name:34} {case.messages:>6} messages {case.kills:>4} kills")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever was started is ended, too
     broken = False
     for name in names or CASES:
         case = CASES[name]

@@ -21,7 +21,7 @@ from babymind.channels.twilio import TwilioChannel
 from babymind.cli import main as command
 from babymind.clock import utc_now
 from babymind.config import Settings
-from babymind.domain import delivery
+from babymind.domain import delivery, looking
 from babymind.engine.dbos import DbosEngine
 from babymind.engine.inline import InlineEngine
 from babymind.library.bank import Library
@@ -134,6 +134,7 @@ def _hurry() -> None:
     worker.LOOK_SECONDS, worker.PLAN_SECONDS, worker.LISTEN_SECONDS = 1, 5, 2
     receive.LISTEN_EVERY, receive.LISTEN_AGAIN = timedelta(seconds=4), timedelta(seconds=30)
     receive.FETCH_HOLD_SECONDS = 6
+    looking.RECEIPT_WAITS = (4.0, 6.0, 8.0)
     deliver.THROTTLED_SECONDS, deliver.CONFIGURATION_SECONDS, receipts.THROTTLED_SECONDS = 1, 2, 1
     delivery.AGAIN_SECONDS = delivery.AGAIN_LATER_SECONDS = (1, 1, 2, 2)
     planning.CHUNK_CAREGIVERS = 500

@@ -43,6 +43,14 @@ class Finding:
         return cls(name, checked, sum(broken.values()), some)
 
 
+def by_phone(texts: Counter[Text]) -> Counter[str]:
+    """Return how many texts each phone has."""
+    found: Counter[str] = Counter()
+    for (phone, _), count in texts.items():
+        found[phone] += count
+    return found
+
+
 class Phones:
     """What the simulated provider has written down: the truth."""
 
@@ -68,10 +76,11 @@ class Phones:
 
     def taken_for(self) -> Counter[str]:
         """How many messages the provider has taken for each phone, whether they came there or not."""
-        taken: Counter[str] = Counter()
-        for (phone, _), count in self._texts("true").items():
-            taken[phone] += count
-        return taken
+        return by_phone(self._texts("true"))
+
+    def given_up_for(self) -> Counter[str]:
+        """How many of them it could not bring there."""
+        return by_phone(self._texts("status IN ('failed', 'undelivered')"))
 
     def said(self) -> dict[str, str]:
         """What caregivers wrote, by the provider's id."""
@@ -119,9 +128,7 @@ class Oracle:
             heard = set(session.scalars(select(Inbound.provider_ref)))
             found = Counter({name: session.scalar(query) or 0 for name, query in waiting.items()})
         for status, asked, count in rows:
-            if status in (DeliveryStatus.PLANNED, DeliveryStatus.SENDING) or (
-                status is DeliveryStatus.UNKNOWN and asked
-            ):
+            if status in (DeliveryStatus.PLANNED, DeliveryStatus.SENDING) or asked:
                 found[status.value] += count
         found["not planned"] = self.load.expected.total() - sum(count for _, _, count in rows)
         found["not heard"] = len(self._said().keys() - heard)
@@ -136,19 +143,14 @@ class Oracle:
         expected, shown = self.load.expected, self.phones.shown()
         taken, ledger = self.phones.taken_for(), self._ledger()
         missing = Counter({text: count - shown[text] for text, count in expected.items()})
-        lost, doubled, denied, claimed = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-        for (phone, _), count in (+missing).items():
-            lost[phone] += count
-        for (phone, _), count in (+(shown - expected)).items():
-            doubled[phone] += count
-        at_phone: Counter[str] = Counter()
-        for (phone, _), count in shown.items():
-            at_phone[phone] += count
-        parked: Counter[str] = Counter()
+        lost, doubled, at_phone = by_phone(+missing), by_phone(+(shown - expected)), by_phone(shown)
+        denied, claimed, parked = Counter[str](), Counter[str](), Counter[str]()
+        given_up = self.phones.given_up_for()
         for phone in self.load.phones.values():
             told = ledger.get(phone, Counter())
-            if refuses:  # by the provider, for good, and we say so
-                lost[phone] -= sum(told[status] for status in REFUSED) + told[DeliveryStatus.CANCELLED]
+            if refuses:  # by the provider, at once or later; the receipt that tells so may be lost
+                refused = sum(told[status] for status in REFUSED) + told[DeliveryStatus.CANCELLED]
+                lost[phone] -= max(refused, given_up[phone])
             denied[phone] = at_phone[phone] - doubled[phone] - sum(told[status] for status in MAY_HAVE_GONE)
             claimed[phone] = sum(told[status] for status in WENT) - taken[phone]
             parked[phone] = told[DeliveryStatus.UNKNOWN]

@@ -24,7 +24,7 @@ from bench.soak.outage import Caller, take_away
 ACCOUNT, TOKEN = "AC" + "0" * 32, "soak-token"
 STEP_SECONDS, ASK_SECONDS = 0.05, 0.5
 IDLE_SECONDS = 3.0  # nobody is spared for longer, even where nothing moves
-GROW_SECONDS = 0.2
+GROW_SECONDS, FEW = 0.2, 10  # where so little is left to do and somebody is still to be killed, more is added
 SEND_THREADS = 4
 LOGS = Path("var/soak")  # of runs that broke a promise
 
@@ -112,7 +112,7 @@ class _Run:
     def __init__(self, case: Case, crew: Crew, oracle: Oracle, ports: Ports, folder: Path, say: Say) -> None:
         self.case, self.crew, self.oracle, self.ports, self.folder, self.say = case, crew, oracle, ports, folder, say
         self.answered = self.taken = 0
-        self.open: Counter[str] = Counter({"everything": 1})
+        self.open: Counter[str] = Counter({"everything": FEW})
         self.grew_at = self.killed_at = time.monotonic()
         self.taken_at_kill = 0
         self.findings: list[Finding] = []
@@ -129,8 +129,8 @@ class _Run:
                 self.take_database_away()
             self.kill()
             self.answer()
-            late = self.taken >= self.case.messages and time.monotonic() - self.grew_at >= GROW_SECONDS
-            if late and self.dying:
+            few = self.open.total() < FEW and time.monotonic() - self.grew_at >= GROW_SECONDS
+            if few and self.dying:
                 self.oracle.grow()
                 self.grew_at = time.monotonic()
             if time.monotonic() - asked_at >= ASK_SECONDS:

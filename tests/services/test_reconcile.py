@@ -12,6 +12,7 @@ from babymind.domain.looking import WAITS, Answer, Step, step
 from babymind.errors import ChannelError, ChannelThrottledError, ChannelUnknownError
 from babymind.services import deliver, plan, receipts, reconcile
 from babymind.services.context import Context
+from babymind.store.base import database_now
 from babymind.store.deliveries import Attempt, Delivery
 from babymind.store.families import Caregiver
 from babymind.store.tasks import Task, TaskKind
@@ -284,3 +285,18 @@ def test_an_answer_that_says_it_was_not_taken_needs_no_asking(ctx: Context, chan
     at(ctx, NINE)
 
     assert (fact(ctx).status, fact(ctx).look_at) == (DeliveryStatus.PLANNED, None)
+
+
+def test_leases_go_by_the_clock_of_the_database_not_of_a_machine_that_is_ahead(
+    ctx: Context, channel: MemoryChannel
+) -> None:
+    if ctx.database.dialect.name != "postgresql":
+        pytest.skip("SQLite has no clock of its own: all its processes are on one machine")
+    object.__setattr__(ctx, "lease_now", database_now)
+    with freeze_time(NINE):
+        deliver.claim(ctx, lease="alive", size=10)
+
+    with freeze_time(NINE + timedelta(hours=1)):
+        deliver.sweep(ctx)
+
+    assert (fact(ctx).status, fact(ctx).lease) == (DeliveryStatus.SENDING, "alive")
