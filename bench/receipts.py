@@ -74,7 +74,8 @@ def _call(delivery_id: int, told: str) -> tuple[str, bytes, str]:
     path = f"/webhooks/twilio/status/{delivery_id}"
     form = {
         "MessageSid": f"SMd{delivery_id}", "SmsSid": f"SMd{delivery_id}", "AccountSid": ACCOUNT,
-        "MessageStatus": told, "SmsStatus": told, "From": "+447700900999", "To": "+447700900123", "ApiVersion": "2010-04-01",
+        "MessageStatus": told, "SmsStatus": told, "From": "+447700900999", "To": "+447700900123",
+        "ApiVersion": "2010-04-01",
     }  # fmt: skip
     return path, urlencode(form).encode(), RequestValidator(TOKEN).compute_signature(PUBLIC_URL + path, form)
 

@@ -106,7 +106,5 @@ def test_an_import_needs_neither_mouse_nor_script(
     tab_to(page, page.get_by_role("button", name="Enrol these 2 families"))
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("status")).to_contain_text(
-        "Enrolled: 3 caregivers of 2 families. 2 rows were left out."
-    )
+    expect(page.get_by_role("status")).to_contain_text("Enrolled: 3 caregivers of 2 families. 2 rows were left out.")
     assert len(list_families(at.ctx)) == before + 2

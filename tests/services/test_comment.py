@@ -4,11 +4,11 @@ from datetime import date
 
 import pytest
 
-from babymind.domain.delivery import DeliveryStatus, Reason
+from babymind.domain.delivery import DeliveryStatus, Kind, Reason
 from babymind.errors import ConflictError, InvalidInputError
 from babymind.services import caregivers, comment, enrol, enrolments, review
 from babymind.services.context import Context
-from babymind.store.deliveries import Delivery, Kind
+from babymind.store.deliveries import Delivery
 from babymind.store.studies import DataChoice, Enrolment, EnrolmentStatus
 from tests.factories import JO, SAM, enrol_family, rows
 from tests.services.living import Living, Phones

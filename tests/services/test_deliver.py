@@ -1,10 +1,11 @@
 """A delivery goes once, when it may, and the ledger says what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import pytest
 from freezegun import freeze_time
+from sqlalchemy.orm import Session
 
 from babymind.channels.base import OutgoingMessage
 from babymind.channels.memory import MemoryChannel
@@ -22,7 +23,7 @@ from babymind.services import deliver, plan, receipts
 from babymind.services.context import Context
 from babymind.store import deliveries
 from babymind.store.content import ContentVersion
-from babymind.store.deliveries import Attempt, Delivery, Receipt
+from babymind.store.deliveries import Attempt, Delivery, Receipt, Result
 from babymind.store.families import Caregiver, Pregnancy, PregnancyStatus
 from tests.factories import SAM, at_once, change, daily, enrol_family, rows, utc
 
@@ -84,10 +85,12 @@ def test_outcomes_are_written_many_at_a_time(ctx: Context, channel: MemoryChanne
     record = deliveries.record
 
     with pytest.MonkeyPatch.context() as patch, freeze_time("2026-03-07T18:01Z"):
-        patch.setattr(
-            deliveries, "record",
-            lambda session, results, lease: (written.append(len(results)), record(session, results, lease=lease)),
-        )  # fmt: skip
+
+        def counted(session: Session, results: Sequence[Result], *, lease: str) -> None:
+            written.append(len(results))
+            record(session, results, lease=lease)
+
+        patch.setattr(deliveries, "record", counted)
         deliver.deliver_due(ctx)
 
     assert sum(written) == 30

@@ -11,6 +11,7 @@ from babymind.domain.delivery import DeliveryStatus, Messaging, Reason
 from babymind.domain.looking import WAITS, Answer, Step, step
 from babymind.errors import ChannelError, ChannelThrottledError, ChannelUnknownError
 from babymind.services import deliver, plan, receipts, reconcile
+from babymind.services.claim import claim
 from babymind.services.context import Context
 from babymind.store.base import database_now
 from babymind.store.deliveries import Attempt, Delivery
@@ -95,7 +96,7 @@ def test_a_worker_that_died_after_the_provider_took_the_message_costs_no_second_
     ctx: Context, channel: MemoryChannel
 ) -> None:
     with freeze_time(NINE):
-        ready = deliver.claim(ctx, lease="gone", size=10).ready
+        ready = claim(ctx, lease="gone", size=10).ready
         for one in ready:
             channel.send(one.message)
 
@@ -108,7 +109,7 @@ def test_a_worker_that_died_after_the_provider_took_the_message_costs_no_second_
 
 def test_a_worker_that_died_before_it_called_the_provider_loses_nothing(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time(NINE):
-        assert len(deliver.claim(ctx, lease="gone", size=10).ready) == 1
+        assert len(claim(ctx, lease="gone", size=10).ready) == 1
 
     for instant in minutes(0.25, 30):
         at(ctx, instant)
@@ -193,7 +194,7 @@ def test_a_receipt_that_comes_while_we_ask_counts(ctx: Context, channel: MemoryC
     row = fact(ctx)
 
     class Meanwhile(MemoryChannel):
-        def look_up(self, *_: object) -> None:  # type: ignore[override]
+        def look_up(self, *_: object) -> None:
             object.__setattr__(ctx, "channel", channel)
             channel.read_receipt = _read  # type: ignore[method-assign]
             receipts.told(ctx, row.id, {"MessageSid": "SM7", "MessageStatus": "delivered"})
@@ -240,10 +241,10 @@ def test_an_accepted_message_of_which_no_receipt_came_is_asked_about(ctx: Contex
 def test_a_call_that_would_outlive_its_lease_is_not_begun(ctx: Context, channel: MemoryChannel) -> None:
 
     with freeze_time(NINE) as clock:
-        claim = deliver.claim
+        taken = claim
 
         def slow(*args, **named):  # type: ignore[no-untyped-def]
-            claimed = claim(*args, **named)
+            claimed = taken(*args, **named)
             clock.tick(ctx.lease_seconds)
             return claimed
 
@@ -294,7 +295,7 @@ def test_leases_go_by_the_clock_of_the_database_not_of_a_machine_that_is_ahead(
         pytest.skip("SQLite has no clock of its own: all its processes are on one machine")
     object.__setattr__(ctx, "lease_now", database_now)
     with freeze_time(NINE):
-        deliver.claim(ctx, lease="alive", size=10)
+        claim(ctx, lease="alive", size=10)
 
     with freeze_time(NINE + timedelta(hours=1)):
         deliver.sweep(ctx)
