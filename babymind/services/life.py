@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
-from babymind.domain.age import Dates, dates, describe, weeks
+from babymind.domain.age import Dates, dates, describe, stages, weeks
 from babymind.domain.delivery import Hold, Kind, Messaging, Reason
 from babymind.domain.schedule import QuietHours, decent_instant, local_day
 from babymind.engine.base import Work
@@ -21,6 +21,7 @@ from babymind.store import deliveries, families, tasks
 from babymind.store import plan as planning
 from babymind.store.families import Caregiver, Family, LossReason, Pregnancy, PregnancyStatus
 from babymind.store.staff import audit
+from babymind.store.studies import EndedWhy, Enrolment
 from babymind.store.tasks import TaskKind
 
 NOTICE_DAYS = 2  # for how long congratulations, or a condolence, are still worth sending
@@ -216,6 +217,7 @@ def correct_dates(ctx: Context, study_code: str, *, due_on: date | None = None, 
         deliveries.cancel_notices(session, pregnancy.id, of_the_day_only=True)
         if gestation_days:
             planning.drop_questions(session, pregnancy.id, change.now, because="The weeks were told.")
+        _go_on(session, family, change, today_of(family, change.now))
         replan_family(session, family, change.now)
         given = {"due_on": due_on, "born_on": born_on, "gestation": gestation_days and weeks(gestation_days)}
         record(session, family, change, "dates", pregnancy_id=pregnancy.id,
@@ -246,12 +248,29 @@ def add_pregnancy(ctx: Context, study_code: str, *, babies: Sequence[str] = ("",
         known = dates(due_on=due_on, born_on=born_on, gestation_days=gestation_days, today=today)
         require_open(known, today)
         pregnancy = new_pregnancy(ctx, known, check_babies(babies), change.now)
+        last = family.enrolments[-1] if family.enrolments else None
+        if last and last.to_day is not None and last.ended_why is not EndedWhy.COMPLETED:
+            raise ConflictError("This family has left the study and gets no messages; enrol it again first.")
         family.pregnancies.append(pregnancy)
+        _go_on(session, family, change, today)
         replan_family(session, family, change.now)
         record(session, family, change, "pregnancy_added", pregnancy_id=pregnancy.id)
         added = pregnancy.id
     ctx.engine.hint(Work.DELIVER)
     return added
+
+
+def _go_on(session: Session, family: Family, change: Change, today: date) -> None:
+    """Begin anew in the same arm where the programme had come to its end and there is a baby to write of again."""
+    last = family.enrolments[-1] if family.enrolments else None
+    if last is None or last.to_day is None or last.ended_why is not EndedWhy.COMPLETED:
+        return
+    if all(stages(one.dates)[-1].first <= today for one in family.pregnancies):
+        return  # all are past the programme still
+    family.enrolments.append(
+        Enrolment(arm_id=last.arm_id, from_day=max(today, last.to_day + timedelta(days=1)), to_day=None)
+    )
+    record(session, family, change, "enrolment_went_on")
 
 
 # Loss

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, Locator, Page, StorageState, expect
 
 from babymind.clock import utc_now
 from babymind.demo import drawing
@@ -303,16 +303,17 @@ def test_deciding_about_deliveries_needs_neither_mouse_nor_script(
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1, name="Deliveries")).to_be_visible()
 
+    def entry(number: int) -> Locator:
+        return page.get_by_role("listitem").filter(has=page.locator(f"form[action*='/{number}/']"))
+
     def press(number: int, words: str, says: str) -> None:
-        entry = page.get_by_role("listitem").filter(has=page.locator(f"form[action*='/{number}/']"))
-        tab_to(page, entry.get_by_role("button", name=words))
+        tab_to(page, entry(number).get_by_role("button", name=words))
         page.keyboard.press("Enter")
         expect(page.get_by_role("status")).to_contain_text(says)
 
-    tries = page.get_by_role("listitem").filter(has=page.locator(f"form[action*='/{kept}/']")).locator("summary")
-    tab_to(page, tries)
+    tab_to(page, entry(kept).locator("summary"))
     page.keyboard.press("Enter")
-    expect(page.get_by_text(watched.NOT_SAID).first).to_be_visible()
+    expect(entry(kept).get_by_text(watched.NOT_SAID)).to_be_visible()
     press(asked, "Ask the provider again", "asked again within a minute")
     press(kept, "It did not arrive: send it again", "goes within a minute")
     press(dropped, "Give up", "given up")

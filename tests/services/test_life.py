@@ -426,6 +426,31 @@ def test_an_enrolment_is_complete_though_a_pregnancy_beside_it_was_lost(living: 
     assert rows(ctx, Enrolment)[0].status is EnrolmentStatus.COMPLETED
 
 
+def test_a_second_pregnancy_after_the_programmes_end_begins_it_anew(
+    living: Living, ctx: Context, channel: Phones
+) -> None:
+    family = enrol_family(ctx, born_on=date(2025, 3, 5))
+    living.days(20, looks=(0, 9, 17))
+    first = rows(ctx, Enrolment)[0]
+    assert first.status is EnrolmentStatus.COMPLETED
+    channel.came.clear()
+
+    life.add_pregnancy(ctx, family.study_code, babies=("Kim",), due_on=date(2026, 5, 1), actor=STAFF)
+    living.days(3, looks=(0, 9, 17))
+
+    again = rows(ctx, Enrolment)[1]
+    assert (again.arm_id, again.status, again.to_day) == (first.arm_id, EnrolmentStatus.ACTIVE, None)
+    assert len(channel.came) >= 5  # a fact and a prompt each day
+
+
+def test_a_family_that_withdrew_is_not_written_to_because_of_a_new_pregnancy(living: Living, ctx: Context) -> None:
+    family = enrol_family(ctx, born_on=date(2026, 2, 20))
+    enrolments.withdraw(ctx, family.study_code, data=DataChoice.KEEP, actor=STAFF)
+
+    with pytest.raises(ConflictError, match="has left the study"):
+        life.add_pregnancy(ctx, family.study_code, due_on=date(2026, 6, 1), actor=STAFF)
+
+
 def test_the_question_is_asked_on_its_days_only_whatever_a_siblings_stage_does(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
