@@ -18,6 +18,7 @@ from babymind.domain.words import read_steering
 from babymind.engine.base import Work
 from babymind.errors import BabyMindError, InvalidInputError, MediaRefusedError, NotFoundError
 from babymind.media.images import MAX_BYTES, clean
+from babymind.services import measures
 from babymind.services.context import Context
 from babymind.store import deliveries, families, replies, ticks
 from babymind.store.base import new_token
@@ -78,6 +79,7 @@ def listen(ctx: Context) -> int:
         came_at = datetime.fromisoformat(form["DateCreated"])
         if keep(ctx, form["MessageSid"], {name: [value] for name, value in form.items()}, received_at=came_at):
             found += 1
+            measures.heard("found")
     with ctx.sessions.begin() as session:
         ticks.mark(session, "listened", now)
     if found:

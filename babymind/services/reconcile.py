@@ -1,5 +1,6 @@
 """Reconcile: ask the provider about what we do not know, before anything is sent again; and what nobody told us."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def _ask(ctx: Context, refs: Mapping[int, set[str]], line: Sequence[Look]) -> li
     taken = set(refs.get(line[0].caregiver_id, ()))
     brought: list[tuple[Look, _Brought]] = []
     for look in line:
+        began = time.perf_counter()
         try:
             accepted = look.status is DeliveryStatus.ACCEPTED
             one = _ask_for_receipt(ctx, look) if accepted else _look_up(ctx, look, taken)
@@ -80,6 +82,7 @@ def _ask(ctx: Context, refs: Mapping[int, set[str]], line: Sequence[Look]) -> li
             log.exception("a look failed", delivery_id=look.id)
             ours = ChannelError(f"Our own error while asking ({type(error).__name__}).")
             one = _Brought(Answer.UNCLEAR, error=ours)
+        measures.asked(time.perf_counter() - began)
         if one.found is not None:
             taken.add(one.found.provider_ref)
         brought.append((look, one))

@@ -94,6 +94,7 @@ ACTIONS: Mapping[str, str | Callable[[Details], str]] = {
     "birth": _birth,
     "dates": _dates,
     "pregnancy_added": "added to the family",
+    "enrolment_went_on": "began the programme again, in the same arm",
     "loss": _loss,
     "loss_told": "a loss was told by text; everything waits until a person has asked of whom they speak",
     "loss_undone": "loss undone",

@@ -55,6 +55,7 @@ REASONS = {
     Reason.HELD: "long past the due date, no birth told",
     Reason.SHARED_PHONE: "shares a phone with another caregiver",
     Reason.CHANNEL_CLOSED: "number no longer in use",
+    Reason.WINDOW_CLOSED: "over a day since their last message on WhatsApp, and no other way",
     Reason.DAILY_CAP: "the other child's day",
     Reason.CONTENT_MISSING: "no content for this day",
     Reason.ALREADY_SENT: "sent before",

@@ -4,7 +4,9 @@ import socket
 import urllib.request
 
 import pytest
+from freezegun import freeze_time
 
+from babymind.channels.memory import MemoryChannel
 from babymind.domain.codes import CodeClass
 from babymind.errors import (
     ChannelConfigurationError,
@@ -15,7 +17,11 @@ from babymind.errors import (
     ChannelUnknownError,
     ConfigurationError,
 )
-from babymind.services import measures
+from babymind.services import deliver, measures, receive, reconcile
+from babymind.services.context import Context
+from babymind.store.families import Address
+from tests.factories import SAM, enrol_family, rows
+from tests.services.watched import NOW, park
 
 
 def value(name: str, **labels: str) -> float:
@@ -90,3 +96,27 @@ def test_a_process_without_pages_answers_on_a_port_of_its_own_on_this_machine_on
     assert server.server_address[0] == "127.0.0.1"
     assert "babymind_claims_total" in told
     assert "process_resident_memory_bytes" in told
+
+
+@freeze_time(NOW)
+def test_sending_asking_and_listening_are_counted_where_they_happen(ctx: Context, channel: MemoryChannel) -> None:
+    names: dict[str, dict[str, str]] = {
+        "babymind_claimed_total": {},
+        "babymind_sends_total": {"outcome": "accepted", "error": "none"},
+        "babymind_provider_seconds_count": {"call": "look_up"},
+        "babymind_reconciliations_total": {"outcome": "adopt"},
+        "babymind_inbound_total": {"kind": "found"},
+    }
+    caregiver_id = enrol_family(ctx).caregivers[0][0]
+    before = {name: value(name, **labels) for name, labels in names.items()}
+
+    deliver.deliver_due(ctx)  # the welcome
+    (sent,) = channel.sent
+    park(ctx, caregiver_id, look_at=NOW, text_sealed=ctx.vault.seal(sent.text),
+         address_id=rows(ctx, Address)[0].id, provider_ref=channel.kept[0].provider_ref)  # fmt: skip
+    reconcile.ask_about_unknown(ctx)
+    form = {"MessageSid": "SM1", "From": SAM, "Body": "Hello", "NumMedia": "0"}
+    channel.inbound.append((NOW, form))
+    receive.listen(ctx)
+
+    assert {name: value(name, **labels) - before[name] for name, labels in names.items()} == dict.fromkeys(names, 1)

@@ -11,7 +11,7 @@ from babymind.domain.delivery import DeliveryStatus
 from babymind.services import plan, receive, triage
 from babymind.services.context import Context
 from babymind.simulator.config import SimulatorConfig
-from babymind.simulator.records import NewMessage
+from babymind.simulator.records import Direction, NewMessage
 from babymind.simulator.state import Exchange
 from babymind.store.deliveries import Delivery
 from babymind.store.replies import Reply
@@ -49,7 +49,7 @@ class Soaked:
 
     def vanish(self) -> int:
         """Let one text never have come, and return whose it was."""
-        message = self.exchange.messages(limit=1)[0]
+        message = next(one for one in self.exchange.messages() if one.direction is not Direction.INBOUND)
         self.exchange.delete(message.sid)
         return next(n for n, phone in self.oracle.load.phones.items() if phone == message.phone)
 
