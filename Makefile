@@ -79,7 +79,7 @@ soak: $(DEV)
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 lock: $(DEV)
-	@$(BIN)/uv pip compile --quiet pyproject.toml requirements/build.in --extra postgres --extra media --extra content \
+	@$(BIN)/uv pip compile --quiet pyproject.toml requirements/build.in --extra postgres --extra scale --extra media --extra content \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
 	@$(BIN)/uv pip compile --quiet pyproject.toml requirements/build.in --all-extras \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

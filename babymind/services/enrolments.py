@@ -27,8 +27,10 @@ def withdraw(ctx: Context, study_code: str, *, data: DataChoice, actor: str) -> 
         family = locked(session, study_code)
         today = today_of(family, change.now)
         enrolment = _begun_enrolment(session, family, today)
-        enrolment.status, enrolment.ended_why = EnrolmentStatus.WITHDRAWN, EndedWhy.WITHDREW
-        enrolment.to_day, enrolment.data_choice = today, data
+        if enrolment.status is not EnrolmentStatus.COMPLETED:
+            enrolment.status, enrolment.ended_why = EnrolmentStatus.WITHDRAWN, EndedWhy.WITHDREW
+            enrolment.to_day = today
+        enrolment.data_choice = data
         deliveries.cancel_planned(session, [one.id for one in family.caregivers], Reason.ENROLMENT_ENDED)
         if data is DataChoice.ERASE:
             tasks.ask(session, TaskKind.ERASE, f"erase:{family.id}:{enrolment.id}", now=change.now,
@@ -73,7 +75,7 @@ def _open_enrolment(family: Family) -> Enrolment:
 
 
 def _begun_enrolment(session: Session, family: Family, today: date) -> Enrolment:
-    """Return the part that a family takes today; one that was to begin later never does."""
+    """Return the part that a family takes or has taken by today; one that was to begin later never does."""
     enrolment = _open_enrolment(family)
     if enrolment.from_day <= today:
         return enrolment
@@ -81,7 +83,7 @@ def _begun_enrolment(session: Session, family: Family, today: date) -> Enrolment
     if not before:
         enrolment.from_day = today
         return enrolment
-    session.delete(enrolment)  # a move that was to come tomorrow; the history tells of it
+    session.delete(enrolment)  # what was to begin tomorrow; the history tells of it
     session.flush()  # a family has one part at a time
     return before[-1]
 

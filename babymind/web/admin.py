@@ -27,6 +27,7 @@ admin.register_blueprint(family.changes)
 admin.register_blueprint(deliveries)
 admin.add_url_rule("/families/<study_code>", "family", family.page)
 admin.add_url_rule("/families/import", "import_families", importing.import_families, methods=["GET", "POST"])
+admin.add_url_rule("/families/import/template.csv", "import_template", importing.template)
 
 PICTURE_KINDS = frozenset({"image/jpeg", "image/png"})
 PLACE = re.compile(r"[0-9]{1,11}\.[0-9]{6}_[0-9]{1,18}")

@@ -22,6 +22,7 @@ class Row:
 
     first: date
     last: date
+    pregnancy_id: int
     babies: str
     age: str
     slots: Mapping[Kind, CalendarEntry]
@@ -60,7 +61,7 @@ def _rows(entries: Iterable[CalendarEntry], lost: set[int]) -> list[Row]:
         silent = len(slots) == len(SLOTS) and all(e.outcome is DeliveryStatus.SKIPPED for e in slots.values())
         rows.append(
             Row(
-                first=local_day, last=local_day, babies=one.babies, slots=slots,
+                first=local_day, last=local_day, pregnancy_id=pregnancy_id, babies=one.babies, slots=slots,
                 age="" if pregnancy_id in lost else age(one.stage, one.age_day),  # a baby who died has no age today
                 foretold=not any(entry.planned for entry in slots.values()),
                 reason=reasons.pop() if silent and len(reasons) == 1 else None,
@@ -72,11 +73,13 @@ def _rows(entries: Iterable[CalendarEntry], lost: set[int]) -> list[Row]:
 def _together(rows: Sequence[Row]) -> list[Row]:
     """Join days that follow each other and on which nothing goes out about the same baby for the same reason."""
     joined: list[Row] = []
+    latest: dict[int, int] = {}  # which row is the last one of each pregnancy
     for row in rows:
-        before = joined[-1] if joined else None
+        before = joined[latest[row.pregnancy_id]] if row.pregnancy_id in latest else None
         alike = before and (before.reason, before.babies, before.foretold) == (row.reason, row.babies, row.foretold)
         if before and alike and row.reason and (row.first - before.last).days == 1:
-            joined[-1] = replace(before, last=row.last)
+            joined[latest[row.pregnancy_id]] = replace(before, last=row.last)
         else:
+            latest[row.pregnancy_id] = len(joined)
             joined.append(row)
     return joined

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from babymind.errors import BabyMindError, InvalidInputError
@@ -36,6 +36,13 @@ def import_families() -> ResponseReturnValue:
         refusals=_shown(sheet), template=importing.TEMPLATE, chosen=request.form,
     )  # fmt: skip
     return page, status_of(error) if error else 200
+
+
+@open_to(TEAM)
+def template() -> ResponseReturnValue:
+    """Hand out a spreadsheet to start from."""
+    headers = {"Content-Disposition": "attachment; filename=families.csv"}
+    return Response(importing.TEMPLATE, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _import(sheet: Sheet) -> ResponseReturnValue:

@@ -312,6 +312,20 @@ def test_a_family_that_moves_and_withdraws_on_the_same_day_leaves_the_study_that
         enrolments.withdraw(ctx, family.study_code, data=DataChoice.KEEP, actor=STAFF)
 
 
+def test_a_family_that_withdraws_before_it_goes_on_has_completed(living: Living, ctx: Context) -> None:
+    family = enrol_family(ctx, born_on=date(2025, 3, 5))
+    living.days(11, looks=(0, 9))  # to 13 March, when its enrolment is complete
+    life.add_pregnancy(ctx, family.study_code, due_on=date(2026, 9, 1), actor=STAFF)
+    assert [one.from_day for one in rows(ctx, Enrolment)] == [date(2026, 3, 2), date(2026, 3, 14)]
+
+    enrolments.withdraw(ctx, family.study_code, data=DataChoice.ERASE, actor=STAFF)
+
+    [enrolment] = rows(ctx, Enrolment)
+    assert (enrolment.status, enrolment.to_day, enrolment.data_choice) == (
+        EnrolmentStatus.COMPLETED, date(2026, 3, 13), DataChoice.ERASE,
+    )  # fmt: skip
+
+
 def test_a_family_that_withdraws_before_its_part_has_begun_has_no_day_in_it(living: Living, ctx: Context) -> None:
     family = enrol_family(ctx, starts_at=utc("2026-03-09T08:00"))
 

@@ -8,6 +8,7 @@ from freezegun import freeze_time
 
 from babymind.channels.memory import MemoryChannel
 from babymind.domain.codes import CodeClass
+from babymind.domain.delivery import DeliveryStatus
 from babymind.errors import (
     ChannelConfigurationError,
     ChannelError,
@@ -19,9 +20,9 @@ from babymind.errors import (
 )
 from babymind.services import deliver, measures, receive, reconcile
 from babymind.services.context import Context
-from babymind.store.families import Address
-from tests.factories import SAM, enrol_family, rows
-from tests.services.watched import NOW, park
+from babymind.store.deliveries import Delivery
+from tests.factories import SAM, change, enrol_family, rows
+from tests.services.watched import NOW
 
 
 def value(name: str, **labels: str) -> float:
@@ -102,18 +103,17 @@ def test_a_process_without_pages_answers_on_a_port_of_its_own_on_this_machine_on
 def test_sending_asking_and_listening_are_counted_where_they_happen(ctx: Context, channel: MemoryChannel) -> None:
     names: dict[str, dict[str, str]] = {
         "babymind_claimed_total": {},
-        "babymind_sends_total": {"outcome": "accepted", "error": "none"},
+        "babymind_sends_total": {"outcome": "unknown", "error": "unknown"},
         "babymind_provider_seconds_count": {"call": "look_up"},
         "babymind_reconciliations_total": {"outcome": "adopt"},
         "babymind_inbound_total": {"kind": "found"},
     }
-    caregiver_id = enrol_family(ctx).caregivers[0][0]
+    enrol_family(ctx)
     before = {name: value(name, **labels) for name, labels in names.items()}
 
-    deliver.deliver_due(ctx)  # the welcome
-    (sent,) = channel.sent
-    park(ctx, caregiver_id, look_at=NOW, text_sealed=ctx.vault.seal(sent.text),
-         address_id=rows(ctx, Address)[0].id, provider_ref=channel.kept[0].provider_ref)  # fmt: skip
+    channel.fail_after = ChannelUnknownError("The answer was lost.")
+    deliver.deliver_due(ctx)  # the welcome: it goes, and we do not know it
+    change(ctx, Delivery, rows(ctx, Delivery, status=DeliveryStatus.UNKNOWN)[0].id, look_at=NOW)
     reconcile.ask_about_unknown(ctx)
     form = {"MessageSid": "SM1", "From": SAM, "Body": "Hello", "NumMedia": "0"}
     channel.inbound.append((NOW, form))

@@ -242,6 +242,27 @@ def test_what_went_or_was_not_to_go_is_never_sent_again(ctx: Context, sam: int, 
     assert load(ctx, one).status is status
 
 
+@freeze_time(NOW)
+@pytest.mark.parametrize(
+    ("status", "reason", "number"),
+    [
+        (DeliveryStatus.CANCELLED, Reason.STOPPED, None),
+        (DeliveryStatus.CANCELLED, Reason.LOSS, None),
+        (DeliveryStatus.FAILED, Reason.OPTED_OUT, 21610),
+        (DeliveryStatus.FAILED, Reason.REFUSED, 21211),
+    ],
+)
+def test_what_the_family_or_its_number_ended_is_never_sent_again(
+    ctx: Context, sam: int, status: DeliveryStatus, reason: Reason, number: int | None
+) -> None:
+    one = delivery(ctx, sam, status=status, reason=reason, error_code=number)
+
+    with pytest.raises(ConflictError):
+        parked.send_again(ctx, one, ADA)
+
+    assert load(ctx, one).status is status
+
+
 # The day
 
 

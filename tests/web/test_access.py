@@ -47,6 +47,7 @@ ROUTES: dict[tuple[str, str], object] = {
     ("/staff/families/new", "POST"): TEAM,
     ("/staff/families/import", "GET"): TEAM,
     ("/staff/families/import", "POST"): TEAM,
+    ("/staff/families/import/template.csv", "GET"): TEAM,
     ("/staff/families/<study_code>", "GET"): TEAM,
     **{(f"/staff/families/<study_code>/{name}", method): TEAM for name in FAMILY for method in ("GET", "POST")},
     ("/staff/families/<study_code>/undo-loss", "GET"): LEADS,

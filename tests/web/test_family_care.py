@@ -151,3 +151,18 @@ def test_only_the_team_corrects_what_happened(
 
     assert answer.status_code == 403
     assert rows(ctx, Infant)[0].loss_reason is LossReason.NOT_SAID
+
+
+def test_the_days_of_a_held_child_are_one_row_though_the_other_child_has_days_between(
+    reviewer: FlaskClient, ctx: Context, family: Enrolled
+) -> None:
+    other = life.add_pregnancy(
+        ctx, family.study_code, babies=["Wren"], due_on=datetime.now(UTC).date() + timedelta(days=30), actor="command"
+    )
+    life.hold(ctx, family.study_code, why=Hold.ILL, pregnancy_id=other, actor="command")
+
+    calendar = reviewer.get(f"/staff/families/{family.study_code}").text.split('id="calendar"')[1].split("<h2")[0]
+
+    foretold = [one for one in calendar.split("<tr")[1:] if "foretold" in one]
+    assert len([one for one in foretold if "Wren" in one]) == 1
+    assert len([one for one in foretold if "Robin" in one]) == 14

@@ -105,3 +105,10 @@ def test_what_was_typed_is_shown_as_text_and_never_as_a_page(team: FlaskClient) 
     shown = check(team, "study,caregiver,phone\ndemo,Sam,<script>alert(1)</script>\n")
 
     assert "<script>alert" not in shown.text
+
+
+def test_the_file_to_start_from_can_be_fetched_and_read(ctx: Context, team: FlaskClient) -> None:
+    fetched = team.get(f"{PAGE}/template.csv")
+
+    assert fetched.headers["Content-Disposition"] == "attachment; filename=families.csv"
+    assert check(team, fetched.text.replace("pilot,", "demo,")).status_code == 200
