@@ -45,7 +45,7 @@ class Worker:
         self._every(PLAN_SECONDS, "plan", self._plan)
         self._every(PLAN_AGAIN_SECONDS, "plan again", lambda: self._plan(everything=True), at_once=False)
         self._every(LOOK_SECONDS, "look", self._look)
-        self._every(LISTEN_SECONDS, "listen", lambda: receive.listen(ctx), at_once=False)
+        self._every(LISTEN_SECONDS, "listen", lambda: receive.listen(ctx))
         self._every(ALERT_SECONDS, "alerts", lambda: alerts.mail_new(ctx), at_once=False)
         self._every(LEDGER_SECONDS, "ledger", lambda: ledger.check(ctx), at_once=False)
         self._clock.start()
