@@ -7,6 +7,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from babymind.engine.base import Work
+from babymind.errors import ChannelError
 from babymind.services import alerts, deliver, health, ledger, plan, receive, reconcile, triage
 from babymind.services.context import Context
 
@@ -45,7 +46,7 @@ class Worker:
         self._every(PLAN_SECONDS, "plan", self._plan)
         self._every(PLAN_AGAIN_SECONDS, "plan again", lambda: self._plan(everything=True), at_once=False)
         self._every(LOOK_SECONDS, "look", self._look)
-        self._every(LISTEN_SECONDS, "listen", lambda: receive.listen(ctx))
+        self._every(LISTEN_SECONDS, "listen", self._listen, at_once=False)
         self._every(ALERT_SECONDS, "alerts", lambda: alerts.mail_new(ctx), at_once=False)
         self._every(LEDGER_SECONDS, "ledger", lambda: ledger.check(ctx), at_once=False)
         self._clock.start()
@@ -107,6 +108,12 @@ class Worker:
 
     def _fetch(self) -> None:
         receive.fetch_media(self._ctx)
+
+    def _listen(self) -> None:
+        try:
+            receive.listen(self._ctx)
+        except ChannelError as error:  # the next one begins where this one did
+            log.warning("the provider's list could not be read", why=type(error).__name__)
 
     def _reconcile(self) -> None:
         reconcile.ask_about_unknown(self._ctx)

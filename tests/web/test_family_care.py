@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from babymind.domain.delivery import DeliveryStatus, Hold, Kind
-from babymind.services import caregivers, comment, enrol, enrolments, life
+from babymind.services import caregivers, comment, content, enrol, enrolments, life
 from babymind.services.context import Context
 from babymind.services.enrol import Enrolled, NewCaregiver, NewFamily
 from babymind.store.deliveries import Delivery
@@ -156,6 +156,7 @@ def test_only_the_team_corrects_what_happened(
 def test_the_days_of_a_held_child_are_one_row_though_the_other_child_has_days_between(
     reviewer: FlaskClient, ctx: Context, family: Enrolled
 ) -> None:
+    content.load(ctx)
     other = life.add_pregnancy(
         ctx, family.study_code, babies=["Wren"], due_on=datetime.now(UTC).date() + timedelta(days=30), actor="command"
     )
