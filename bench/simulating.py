@@ -39,7 +39,7 @@ def _run(families: int, days: int) -> dict[str, float]:
         [sys.executable, "-m", "bench.simulating", str(families), str(days)], stdout=subprocess.PIPE, text=True,
         check=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # before it come lines of the log
     return found
 
 

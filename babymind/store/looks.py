@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Integer, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from babymind.domain.contact import ChannelName
 from babymind.domain.delivery import DeliveryStatus, Reason
+from babymind.store.base import UtcDateTime
 from babymind.store.deliveries import Attempt, Delivery
 from babymind.store.families import Address
 
@@ -37,14 +39,7 @@ def take(session: Session, now: datetime, limit: int, *, look_at: datetime) -> l
 
     Two processes never look at the same time; one that vanishes while it looks has cost a look and nothing else.
     """
-    due = (
-        select(Delivery.id)
-        .where(Delivery.look_at.is_not(None), Delivery.look_at <= now)
-        .order_by(Delivery.look_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = session.scalars(due).all()
+    ids = session.scalars(_due(), {"now": now, "most": limit}).all()
     if not ids:
         return []
     session.execute(
@@ -67,6 +62,17 @@ def take(session: Session, now: datetime, limit: int, *, look_at: datetime) -> l
              text_sealed=row.text_sealed)
         for row, began_at, sealed, channel in session.execute(rows.execution_options(populate_existing=True))
     ]  # fmt: skip
+
+
+@cache
+def _due():  # type: ignore[no-untyped-def]  # one column
+    return (
+        select(Delivery.id)
+        .where(Delivery.look_at.is_not(None), Delivery.look_at <= bindparam("now", type_=UtcDateTime()))
+        .order_by(Delivery.look_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
 
 
 def refs_of(session: Session, caregiver_ids: Sequence[int], since: datetime) -> Mapping[int, set[str]]:

@@ -91,7 +91,12 @@ class Moment(Base):
 
 def zones(session: Session) -> Sequence[str]:
     """Return the zones that caregivers live in."""
-    return session.scalars(_each(Caregiver.zone)).all()
+    return session.scalars(_zones()).all()
+
+
+@cache
+def _zones() -> Select[tuple[Any]]:
+    return _each(Caregiver.zone)
 
 
 def _each(column: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> Select[tuple[Any]]:
@@ -584,8 +589,12 @@ def repoint(session: Session, programme: str) -> int:
 
 def latest_planned(session: Session) -> dict[str, date]:
     """Return the latest local day that is planned in each zone."""
-    query = select(PlannedDay.zone, func.max(PlannedDay.local_day)).group_by(PlannedDay.zone)
-    return dict(session.execute(query).all())
+    return dict(session.execute(_latest_planned()).all())
+
+
+@cache
+def _latest_planned() -> Select[str, date]:
+    return select(PlannedDay.zone, func.max(PlannedDay.local_day)).group_by(PlannedDay.zone)
 
 
 def is_planned(session: Session, zone: str, local_day: date) -> bool:

@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import String, UniqueConstraint, or_, select, update
+from sqlalchemy import Select, String, UniqueConstraint, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from babymind.domain.contact import ChannelName
@@ -72,7 +73,12 @@ def settle(session: Session, configured: Collection[Configured], now: datetime) 
 
 def live(session: Session) -> Sequence[Sender]:
     """Return the senders of the settings, stopped ones too."""
-    return session.scalars(select(Sender).where(Sender.retired_at.is_(None)).order_by(Sender.id)).all()
+    return session.scalars(_live()).all()
+
+
+@cache
+def _live() -> Select[Sender]:
+    return select(Sender).where(Sender.retired_at.is_(None)).order_by(Sender.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ def choose(session: Session, address_ids: Collection[int]) -> dict[int, From]:
     if not address_ids:
         return {}
     senders = live(session)
+    if not senders:
+        return {}
     of_channel: dict[ChannelName, list[Sender]] = {}
     for sender in senders:
         of_channel.setdefault(sender.channel, []).append(sender)
