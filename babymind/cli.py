@@ -31,7 +31,7 @@ from babymind.errors import BabyMindError, InvalidInputError
 from babymind.library.commands import content_group
 from babymind.services import accounts, calendar, content, deliver, enrol, export, ledger, measures, plan
 from babymind.store import schema
-from babymind.store.base import make_engine
+from babymind.store.base import make_engine, make_sessions
 from babymind.web.auth import hash_password
 from babymind.web.server import serve_forever
 from babymind.worker import Worker
@@ -159,6 +159,7 @@ def db_upgrade_command() -> None:
     """
     with _database() as database:
         schema.upgrade(database)
+        plan.make_months(make_sessions(database))  # before the first worker is there to do it
         click.echo(f"The database is at revision {schema.current(database)}.")
 
 

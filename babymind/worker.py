@@ -20,6 +20,7 @@ LISTEN_SECONDS = 60
 ALERT_SECONDS = 60
 LEDGER_SECONDS = 3600
 PLAN_AGAIN_SECONDS = 3600  # everything once more: finds what nobody mentioned
+MONTHS_SECONDS = 86_400
 
 
 class Worker:
@@ -43,6 +44,7 @@ class Worker:
                 Work.RECONCILE: self._reconcile,
             }
         )
+        self._every(MONTHS_SECONDS, "months", self._months)
         self._every(PLAN_SECONDS, "plan", self._plan)
         self._every(PLAN_AGAIN_SECONDS, "plan again", lambda: self._plan(everything=True), at_once=False)
         self._every(LOOK_SECONDS, "look", self._look)
@@ -96,6 +98,11 @@ class Worker:
         if planned.total():
             log.info("planned", to_send=planned[None], not_sent=planned.total() - planned[None])
             self._ctx.engine.hint(Work.DELIVER)
+
+    def _months(self) -> None:
+        made = plan.make_months(self._ctx.sessions)
+        if made:
+            log.info("months of the ledger made", made=made)
 
     def _deliver(self) -> None:
         outcomes = deliver.deliver_due(self._ctx)

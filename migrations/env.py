@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import context
 
 from babymind.store.base import TimeOfDay, UtcDateTime
-from babymind.store.schema import METADATA
+from babymind.store.schema import METADATA, compared
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | bool:
@@ -32,6 +32,7 @@ def run() -> None:
         render_item=render_item,
         render_as_batch=True,  # SQLite changes a table by making it anew
         compare_type=True,
+        **compared(connection.dialect.name),
         transaction_per_migration=True,
     )
     with context.begin_transaction():

@@ -12,8 +12,9 @@ from babymind.domain.age import Span, share_days, stages
 from babymind.domain.delivery import SLOTS, Reason
 from babymind.domain.schedule import instant_of, local_day
 from babymind.services.context import Context
-from babymind.store import families
+from babymind.store import families, months
 from babymind.store import plan as planning
+from babymind.store.base import Sessions
 from babymind.store.families import Family, PregnancyStatus
 from babymind.store.staff import audit
 
@@ -75,6 +76,18 @@ def plan_zone(ctx: Context, zone: str, day: date, *, dry_run: bool = False) -> P
             if dry_run:
                 session.rollback()
         after = upto
+
+
+def make_months(sessions: Sessions) -> int:
+    """Make the ledger's tables of this month and the next ones, if the database has one a month; return how many.
+
+    Whoever writes a delivery makes what is missing, but might then wait for somebody who waits for it.
+    """
+    made = 0
+    for month in months.coming(utc_now().date()):
+        with sessions.begin() as session:  # each for itself: until it is committed, nobody can change a caregiver
+            made += months.have(session, [month])
+    return made
 
 
 def plan_caregivers(session: Session, caregiver_ids: Sequence[int], zones: set[str], now: datetime) -> Planned:

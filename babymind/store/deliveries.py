@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 
 from sqlalchemy import (
+    DATE,
     BigInteger,
     BindParameter,
     ForeignKey,
@@ -29,6 +30,7 @@ from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from babymind.domain.age import Stage
 from babymind.domain.delivery import PRIORITY, RANK, SLOTS, DeliveryStatus, Hold, Kind, Reason
+from babymind.store import months
 from babymind.store.base import Base, UtcDateTime, insert_new
 from babymind.store.content import ContentItem, ContentVersion
 from babymind.store.families import Address, Caregiver, ChannelName, Infant, Pregnancy, PregnancyStatus
@@ -37,6 +39,7 @@ from babymind.store.studies import Arm, Enrolment, EnrolmentStatus, Study
 # What has been handed over, or may have been.
 WENT = (DeliveryStatus.SENDING, DeliveryStatus.ACCEPTED, DeliveryStatus.SENT, DeliveryStatus.DELIVERED,
         DeliveryStatus.READ, DeliveryStatus.UNDELIVERED, DeliveryStatus.UNKNOWN)  # fmt: skip
+ONE_TABLE = {"one_table": True}  # an index that PostgreSQL, with a table for each month, does not have on all of them
 UNSENT = (DeliveryStatus.SKIPPED, DeliveryStatus.CANCELLED, DeliveryStatus.EXPIRED)
 
 
@@ -45,6 +48,10 @@ class Delivery(Base):
 
     A fact or a prompt is unique on (local day, kind, caregiver, pregnancy); every other kind on its ``occasion``,
     such as ``comment:17``. Either way planning, enrolling or commenting twice makes one row.
+
+    On PostgreSQL it is partitioned by month of the local day, which a unique index has to contain. What is unique in
+    another way is kept so by triggers and by an index of each month (docs/decisions), and so are the rows of other
+    tables that refer to a delivery. Day and occasion of a delivery never change.
     """
 
     __tablename__ = "delivery"
@@ -52,13 +59,13 @@ class Delivery(Base):
         # The day first: a day's rows are written and looked up together, at the end of the index.
         Index("uq_delivery_slot", "local_day", "kind", "caregiver_id", "pregnancy_id", unique=True,
               sqlite_where=text("occasion IS NULL"), postgresql_where=text("occasion IS NULL")),
-        Index("uq_delivery_occasion", "occasion", unique=True,
+        Index("uq_delivery_occasion", "occasion", unique=True, info=ONE_TABLE,
               sqlite_where=text("occasion IS NOT NULL"), postgresql_where=text("occasion IS NOT NULL")),
         Index("ix_delivery_due", "priority", "due_at",
               sqlite_where=text("status = 'planned'"), postgresql_where=text("status = 'planned'")),
         Index("ix_delivery_lease", "lease_ends_at",
               sqlite_where=text("status = 'sending'"), postgresql_where=text("status = 'sending'")),
-        Index("uq_delivery_provider_ref", "provider_ref", unique=True,
+        Index("uq_delivery_provider_ref", "provider_ref", unique=True, info=ONE_TABLE,
               sqlite_where=text("provider_ref IS NOT NULL"), postgresql_where=text("provider_ref IS NOT NULL")),
         Index("ix_delivery_skipped", "local_day", "kind", "caregiver_id", "reason",
               sqlite_where=text("status = 'skipped'"), postgresql_where=text("status = 'skipped'")),
@@ -164,35 +171,40 @@ def due_for_claim(session: Session, now: datetime, limit: int, *,
     only write lock). Families in ``unheard`` get only direct answers; who is written to from a sender in ``waiting``
     gets nothing yet.
     """
-    ids: list[int] = []
+    days: dict[int, date] = {}
     for priority in sorted(set(PRIORITY.values())):
         query = _due(priority, bool(unheard) and priority != PRIORITY[Kind.ANSWER], bool(waiting))
-        values = {"now": now, "most": limit - len(ids), "unheard": list(unheard), "waiting": list(waiting)}
-        ids.extend(session.scalars(query, values))
-        if len(ids) >= limit:
+        values = {"now": now, "most": limit - len(days), "unheard": list(unheard), "waiting": list(waiting)}
+        days |= dict(session.execute(query, values).all())
+        if len(days) >= limit:
             break
-    if not ids:
+    if not days:
         return []
+    since, until = min(days.values()), max(now.date(), *days.values())
+    among = {"ids": list(days), "now": now, "since": since - ODD_DAYS, "until": until + ODD_DAYS}
     addresses: dict[int, dict[ChannelName, Address]] = defaultdict(dict)
-    for address in session.scalars(_addresses(), {"ids": ids}):
+    for address in session.scalars(_addresses(), among):
         addresses[address.caregiver_id].setdefault(address.channel, address)
     return [
         Candidate(delivery, caregiver, study, enrolment is EnrolmentStatus.ACTIVE, lost is PregnancyStatus.LOST,
                   hold, older, addresses[caregiver.id], template, version_id)
         for delivery, caregiver, study, enrolment, lost, hold, older, template, version_id
-        in session.execute(_candidates(), {"ids": ids, "now": now})
+        in session.execute(_candidates(), among)
     ]  # fmt: skip
 
 
 # These are run every few seconds; each is made once.
 NOW = bindparam("now", type_=UtcDateTime())
 IDS: BindParameter[int] = bindparam("ids", expanding=True)
+# The days that can matter, so that PostgreSQL need not look into every month.
+SINCE, UNTIL = bindparam("since", type_=DATE), bindparam("until", type_=DATE)
+ODD_DAYS = timedelta(days=2)  # at most, between an instant's day and a local day of that instant
 
 
 @cache
-def _due(priority: int, some_unheard: bool, some_waiting: bool):  # type: ignore[no-untyped-def]  # one column
+def _due(priority: int, some_unheard: bool, some_waiting: bool):  # type: ignore[no-untyped-def]  # two columns
     query = (
-        select(Delivery.id)
+        select(Delivery.id, Delivery.local_day)
         .where(Delivery.status == DeliveryStatus.PLANNED, Delivery.priority == priority, Delivery.due_at <= NOW)
         .order_by(Delivery.due_at)
         .limit(bindparam("most", type_=Integer))
@@ -214,7 +226,11 @@ def _addresses():  # type: ignore[no-untyped-def]  # one entity
     return (
         select(Address)
         .where(Address.closed_at.is_(None), ~Address.shared)
-        .where(Address.caregiver_id.in_(select(Delivery.caregiver_id).where(Delivery.id.in_(IDS))))
+        .where(
+            Address.caregiver_id.in_(
+                select(Delivery.caregiver_id).where(Delivery.id.in_(IDS), Delivery.local_day.between(SINCE, UNTIL))
+            )
+        )
         .order_by(Address.id)
     )
 
@@ -225,6 +241,7 @@ def _candidates():  # type: ignore[no-untyped-def]  # nine columns
     superseded = Delivery.kind.in_(SLOTS) & exists().where(
         newer.caregiver_id == Delivery.caregiver_id, newer.pregnancy_id == Delivery.pregnancy_id,
         newer.due_at > Delivery.due_at, newer.due_at <= NOW, newer.kind.in_(SLOTS), newer.status.not_in(UNSENT),
+        newer.local_day.between(SINCE, UNTIL),
     )  # fmt: skip
     return (
         select(Delivery, Caregiver, Study, Enrolment.status, Pregnancy.status, Pregnancy.hold, superseded,
@@ -236,7 +253,7 @@ def _candidates():  # type: ignore[no-untyped-def]  # nine columns
         .outerjoin(Pregnancy, Pregnancy.id == Delivery.pregnancy_id)
         .outerjoin(ContentItem, (ContentItem.id == Delivery.item_id) & ContentItem.withdrawn_at.is_(None))
         .outerjoin(ContentVersion, (ContentVersion.item_id == ContentItem.id) & ContentVersion.current)
-        .where(Delivery.id.in_(IDS))
+        .where(Delivery.id.in_(IDS), Delivery.local_day.between(SINCE, UNTIL))
         .order_by(Delivery.priority, Delivery.due_at, Delivery.id)
     )  # fmt: skip
 
@@ -471,6 +488,7 @@ def revive(session: Session, caregiver_id: int, now: datetime, *, reasons: Itera
 
 def add(session: Session, delivery: Delivery) -> int | None:
     """Add a delivery that has an occasion; the id, or None when that occasion has one already."""
+    months.have(session, [delivery.local_day])
     added: int | None = session.scalar(insert_new(session, Delivery).values(**_row(delivery)).returning(Delivery.id))
     return added
 
@@ -478,6 +496,7 @@ def add(session: Session, delivery: Delivery) -> int | None:
 def add_many(session: Session, new: Sequence[Delivery]) -> None:
     """Add deliveries that have occasions; those whose occasion has one already are passed over."""
     if new:
+        months.have(session, {delivery.local_day for delivery in new})
         session.execute(insert_new(session, Delivery), [_row(delivery) for delivery in new])
 
 
@@ -530,7 +549,7 @@ def apply_receipt(session: Session, told: Told) -> Applied:
     found = connection.execute(_delivery_told_of(by_id=told.delivery_id is not None), values).one_or_none()
     raised = False
     if found is not None and told.status is not None:
-        values["whose"] = found.id
+        values |= {"whose": found.id, "day": found.local_day}
         changed = connection.execute(_raise(told.status, failed=told.error_code is not None), values).one_or_none()
         raised = changed is not None
         if changed is not None and found.provider_ref is None:  # this attempt's own answer never came
@@ -546,12 +565,15 @@ WHOSE = bindparam("whose", type_=BigInteger)
 REF = bindparam("ref", type_=String)
 AT = bindparam("at", type_=UtcDateTime())
 CODE = bindparam("code", type_=BigInteger)
+DAY = bindparam("day", type_=DATE)
 
 
 @cache
-def _delivery_told_of(*, by_id: bool):  # type: ignore[no-untyped-def]  # two columns
+def _delivery_told_of(*, by_id: bool):  # type: ignore[no-untyped-def]  # three columns
     rows = DELIVERIES.c
-    return select(rows.id, rows.provider_ref).where(rows.id == WHOSE if by_id else rows.provider_ref == REF)
+    return select(rows.id, rows.local_day, rows.provider_ref).where(
+        rows.id == WHOSE if by_id else rows.provider_ref == REF
+    )
 
 
 @cache
@@ -576,7 +598,11 @@ def _raise(status: DeliveryStatus, *, failed: bool):  # type: ignore[no-untyped-
         values |= {"delivered_at": func.coalesce(rows.delivered_at, AT), "error_code": null()}
     return (
         update(DELIVERIES)  # type: ignore[arg-type]  # a mapped class's table is a Table
-        .where(rows.id == WHOSE, rows.status.in_([below for below, rank in RANK.items() if rank < RANK[status]]))
+        .where(
+            rows.id == WHOSE,
+            rows.local_day == DAY,
+            rows.status.in_([below for below, rank in RANK.items() if rank < RANK[status]]),
+        )
         # A receipt for another message than the one we know of says nothing about ours.
         .where(or_(rows.provider_ref == REF, newest, late))
         .values(values)
@@ -644,6 +670,7 @@ def latest_prompt(session: Session, caregiver_id: int, before: datetime, since: 
             Delivery.status.in_(WENT),
             Delivery.due_at <= before,
             Delivery.due_at >= since,
+            Delivery.local_day.between(since.date() - ODD_DAYS, before.date() + ODD_DAYS),  # these months alone
         )
         .order_by(Delivery.due_at.desc(), Delivery.id.desc())
         .limit(1)

@@ -42,7 +42,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapp
 from babymind.domain.age import OVERDUE_LAST_DAY, PROGRAMME_LAST_DAY, Stage
 from babymind.domain.delivery import PRIORITY, DeliveryStatus, Hold, Kind, Messaging, Reason
 from babymind.domain.schedule import instant_of
-from babymind.store import tasks
+from babymind.store import months, tasks
 from babymind.store.base import CLUSTERED, Base, TimeOfDay, UtcDateTime, insert_in, insert_new
 from babymind.store.content import ContentCalendar, ContentItem
 from babymind.store.deliveries import WENT, Delivery
@@ -108,7 +108,11 @@ def _each(column: InstrumentedAttribute[Any], *where: ColumnElement[bool]) -> Se
 
 
 def write_moments(session: Session, zone: str, day: date, instant_of: Callable[[time], datetime]) -> None:
-    """Write down the instant of every time of day that planning this zone's day needs; those of past days go."""
+    """Write down the instant of every time of day that planning this zone's day needs; those of past days go.
+
+    The month of the ledger that the day belongs to is made if it is missing.
+    """
+    months.have(session, [day])
     connection, dialect = session.connection(), session.get_bind().dialect.name
     values = {"zone": zone, "day": day - timedelta(days=MOMENTS_KEPT_DAYS)}
     chosen = connection.scalars(_chosen_times(), values).all()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from cryptography.fernet import Fernet
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 from structlog.testing import capture_logs
 
 from babymind.cli import cli
@@ -14,7 +14,7 @@ from babymind.clock import utc_now
 from babymind.domain.delivery import DeliveryStatus, Kind
 from babymind.services import caregivers, deliver, enrolments, ledger, life, plan
 from babymind.services.context import Context
-from babymind.store.deliveries import Delivery
+from babymind.store.deliveries import Attempt, Delivery
 from babymind.store.studies import DataChoice
 from babymind.store.tasks import Task, TaskKind
 from tests.factories import JO, SAM, change, enrol_family, rows, utc
@@ -171,7 +171,8 @@ def test_the_command_says_what_does_not_add_up_and_ends_with_1(
 
     good = CliRunner().invoke(cli, ["ledger", "--day", "2026-03-03"], catch_exceptions=False)
     with ctx.sessions.begin() as session:
-        session.execute(update(Delivery).where(Delivery.local_day == DAY).values(local_day=date(2026, 1, 1)))
+        session.execute(delete(Attempt))
+        session.execute(delete(Delivery).where(Delivery.local_day == DAY))
     bad = CliRunner().invoke(cli, ["ledger", "--day", "2026-03-03"], catch_exceptions=False)
     odd = CliRunner().invoke(cli, ["ledger", "--day", "3 March"])
 

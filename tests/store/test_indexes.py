@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from babymind.domain.delivery import Kind
 from babymind.services.context import Context
-from babymind.store import deliveries, families, plan, replies
+from babymind.store import deliveries, families, months, plan, replies
 from babymind.store.families import ChannelName
 from tests.factories import utc
 
@@ -42,7 +42,13 @@ def plan_of(database: Engine, session: Session, ask: Callable[[Session], Any]) -
     for sql, values in list(asked):
         if sql.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "WITH")):
             told += [str(row[-1]) for row in connection.exec_driver_sql(prefix + sql, values).fetchall()]
-    return "\n".join(told)
+    answer = "\n".join(told)
+    if database.dialect.name == "postgresql":  # a month's index is called by the name that it has over all months
+        names = text("SELECT indexrelid::regclass::text, inhparent::regclass::text "
+                     "FROM pg_inherits JOIN pg_index ON indexrelid = inhrelid")  # fmt: skip
+        for of_month, of_all in connection.execute(names):
+            answer = answer.replace(of_month, of_all)
+    return answer
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -51,6 +57,7 @@ def test_it_is_answered_by_its_index(ctx: Context, name: str) -> None:
     with ctx.sessions.begin() as session:
         if ctx.database.dialect.name == "postgresql":  # an empty table is scanned; we ask what a full one would be
             session.execute(text("SET enable_seqscan = off"))
+        months.have(session, months.coming(NOW.date()))
 
         told = plan_of(ctx.database, session, ask)
         session.rollback()
