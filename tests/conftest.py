@@ -55,7 +55,9 @@ def prepare(url: str, library: Library, folder: Path) -> None:
     content.load(context)
     enrol.add_study(context, "demo")
     with context.sessions.begin() as session:
-        months.have(session, [date(2026, 3, 1)])  # most tests live in it; a worker would have made it
+        months.have(
+            session, [date(2026, 2, 1), date(2026, 3, 1)]
+        )  # most tests live in them; a worker would have made them
     context.senders.shutdown()
     engine.dispose()  # the last connection to close moves SQLite's log into the file
 
