@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import text, update
 
 from babymind.services.context import Context
+from babymind.store import months
 from babymind.store.studies import Arm
 from bench.parts import KEY, add_families, analyse
 from bench.webhooks import ACCOUNT, TOKEN
@@ -43,6 +44,7 @@ def more_due(ctx: Context, families: int, messages: int, now: datetime, *, first
     )
     as_text = "CAST(n AS VARCHAR)"
     with ctx.sessions.begin() as session:
+        months.have(session, [now.date()])
         session.execute(
             text(
                 "INSERT INTO delivery (caregiver_id, kind, occasion, priority, local_day, due_at, window_ends_at, "
