@@ -40,7 +40,8 @@ class Ready:
     failures: int
     caregiver_id: int
     claimed_at: tuple[float, float] = (0.0, 0.0)  # `instant` at the claim
-    wait_seconds: float = 0.0  # after the claim: until its sender's turn has come
+    wait_seconds: float | None = None  # after the claim: until its sender's turn has come; None: it needs none
+    segments: int = 1
 
     def age(self) -> float:
         """Return the seconds since the claim; a machine that slept, or whose clock was set, counts the longer."""
@@ -212,7 +213,8 @@ def _in_turn(session: Session, going: Sequence[Ready], lease_now: datetime) -> l
                     one,
                     claim=replace(one.claim, sender_id=sender.sender_id),
                     message=replace(one.message, sender=sender.address),
-                    wait_seconds=max(0.0, (leaves_at - lease_now).total_seconds()),
+                    wait_seconds=(leaves_at - lease_now).total_seconds() if leaves_at > lease_now else None,
+                    segments=lengths[sender.sender_id].pop(0),
                 )
             )
     return ready

@@ -1,5 +1,6 @@
 """Messages leave by the sender of their family, at its pace and by the way that is open, whichever process sends."""
 
+import time
 from collections import Counter
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -65,6 +66,29 @@ def test_of_several_numbers_a_family_always_has_the_same(ctx: Context, channel: 
     assert {message.to: message.sender for message in channel.sent} == first
     assert set(Counter(first.values())) == {OURS, SECOND}
     assert {row.sender_id for row in facts(ctx)} == {1, 2}
+
+
+def test_whoever_is_late_for_its_turn_asks_for_another(
+    ctx: Context, channel: MemoryChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(ctx, Configured(channel=ChannelName.SMS, address=OURS, segments_per_second=20))
+    taken, calls = deliver.claim, []
+
+    def slow_at_first(*args, **named):  # type: ignore[no-untyped-def]
+        claimed = taken(*args, **named)
+        calls.append(claimed)
+        if len(calls) == 1:
+            time.sleep(0.8)
+        return claimed
+
+    monkeypatch.setattr(deliver, "claim", slow_at_first)
+    with freeze_time(NINE, tick=True):
+        deliver.deliver_due(ctx, limit=20)
+
+    left = sorted(one.at for one in channel.kept[-len(channel.sent) :])
+    assert len(left) >= 10
+    for one in left:  # facts have two segments, so ten a second
+        assert sum(one <= other < one + timedelta(seconds=0.5) for other in left) <= 6
 
 
 def test_no_more_leaves_in_a_second_than_the_sender_may_send(ctx: Context, channel: MemoryChannel) -> None:
