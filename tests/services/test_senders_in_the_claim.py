@@ -14,6 +14,7 @@ from babymind.domain.contact import ChannelName
 from babymind.domain.delivery import DeliveryStatus, Reason
 from babymind.errors import ChannelConfigurationError, ChannelUnknownError
 from babymind.services import alerts, deliver, plan, receipts, receive, reconcile, triage
+from babymind.services.claim import claim
 from babymind.services.context import Context
 from babymind.store import senders
 from babymind.store.deliveries import Delivery
@@ -72,7 +73,7 @@ def test_whoever_is_late_for_its_turn_asks_for_another(
     ctx: Context, channel: MemoryChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle(ctx, Configured(channel=ChannelName.SMS, address=OURS, segments_per_second=20))
-    taken, calls = deliver.claim, []
+    taken, calls = claim, []
 
     def slow_at_first(*args, **named):  # type: ignore[no-untyped-def]
         claimed = taken(*args, **named)
