@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from babymind.clock import utc_now
 from babymind.engine.base import Work
 from babymind.errors import ChannelError
 from babymind.services import alerts, deliver, health, ledger, plan, receive, reconcile, triage
@@ -23,12 +25,29 @@ PLAN_AGAIN_SECONDS = 3600  # everything once more: finds what nobody mentioned
 MONTHS_SECONDS = 86_400
 
 
+class Clock(BackgroundScheduler):  # type: ignore[misc]  # APScheduler has no types
+    """Ticks that go on though somebody sets the clock of the machine.
+
+    Left alone, APScheduler would stand still for as long as the clock was set back, and make up a list of every tick
+    between 1970 and today where a machine began with the clock at nought.
+    """
+
+    def _process_jobs(self) -> float | None:
+        now = utc_now()
+        for job in self.get_jobs():
+            every = getattr(job.trigger, "interval", timedelta.max)
+            if abs(job.next_run_time - now) > every:  # it is neither late nor early by more than a turn
+                job.modify(next_run_time=now)
+        wait_seconds: float | None = super()._process_jobs()
+        return wait_seconds
+
+
 class Worker:
     """Clock and engine of one process."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._clock = BackgroundScheduler(
+        self._clock = Clock(
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )

@@ -202,6 +202,7 @@ def _refusal(standing: Standing) -> Reason | None:
 MOST_FAILURES = 5
 AGAIN_SECONDS = (30, 120, 300, 900)  # after so many failures; the provider would not take it
 AGAIN_LATER_SECONDS = (300, 900, 1800, 3600)  # it was taken and did not arrive: the phone is off, or the network full
+MOST_WAITS = 6  # of the first wait, after the provider said again and again that it was too many
 JITTER = 0.25  # so much earlier or later, so that what failed together does not come back together
 
 
@@ -216,5 +217,20 @@ def again_after(failures: int, key: str, *, taken: bool = False) -> timedelta | 
     if failures >= MOST_FAILURES:
         return None
     steps = AGAIN_LATER_SECONDS if taken else AGAIN_SECONDS
-    share = zlib.crc32(f"{key}:{failures}".encode()) / 2**32
-    return timedelta(seconds=steps[min(failures, len(steps)) - 1] * (1 - JITTER + 2 * JITTER * share))
+    return _jittered(steps[min(failures, len(steps)) - 1], f"{key}:{failures}")
+
+
+def throttled_after(seconds: float, attempts: int, key: str) -> timedelta:
+    """Return how long to wait after the provider said that it was too many: longer each time, up to a point.
+
+    Args:
+        seconds: The wait after the first attempt.
+        attempts: How many there were, this one included.
+        key: As for `again_after`.
+    """
+    return _jittered(seconds * min(attempts, MOST_WAITS), f"{key}:{attempts}")
+
+
+def _jittered(seconds: float, key: str) -> timedelta:
+    share = zlib.crc32(key.encode()) / 2**32
+    return timedelta(seconds=seconds * (1 - JITTER + 2 * JITTER * share))

@@ -18,6 +18,7 @@ from babymind.domain.delivery import (
     DeliveryStatus,
     Reason,
     again_after,
+    throttled_after,
 )
 from babymind.domain.looking import wait, wait_for_receipt
 from babymind.errors import (
@@ -249,7 +250,7 @@ def _result(ctx: Context, one: Ready, outcome: str | ChannelError, now: datetime
         case ChannelRefusedError():
             return replace(told, status=DeliveryStatus.FAILED, reason=Reason.REFUSED, failed=True)
         case ChannelThrottledError():
-            return _again(told, one, now, timedelta(seconds=THROTTLED_SECONDS))
+            return _again(told, one, now, throttled_after(THROTTLED_SECONDS, one.claim.attempts, str(one.claim.id)))
         case ChannelConfigurationError():
             return _again(told, one, now, timedelta(seconds=CONFIGURATION_SECONDS))
         case NotBegunError():
