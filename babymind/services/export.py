@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,8 @@ TABLES = (
 def export(ctx: Context, study: str, out: Path) -> dict[str, Any]:
     """Write the bundle of a study into a new folder and return its manifest.
 
-    Nothing half-written is left: the files are made beside the folder, which appears when all are whole.
+    Nothing half-written is left: the files are made beside the folder, which appears when all are whole. What an
+    export that was killed left there goes with the next one of that name.
 
     Raises:
         NotFoundError: There is no such study.
@@ -168,7 +170,11 @@ def export(ctx: Context, study: str, out: Path) -> dict[str, Any]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConflictError(f"{out} is there already; name a new folder, or empty that one.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
+    unfinished = f".{out.name}-unfinished-"
+    for left in out.parent.iterdir():
+        if left.name.startswith(unfinished):
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=unfinished, dir=out.parent) as beside:
         folder = Path(beside) / "bundle"
         folder.mkdir()
         with ctx.readers.begin() as session:
