@@ -130,15 +130,13 @@ def _alerts(settings: Settings) -> SmtpMail | None:
 
 def _require_schema(database: Database) -> None:
     try:
-        at, needed = schema.current(database), schema.head()
+        at = schema.current(database)
     except Exception as error:
         raise ConfigurationError(
             f"BABYMIND_DATABASE_URL: the database does not answer ({type(error).__name__}); start it, or correct it."
         ) from error
-    if at != needed:
-        raise ConfigurationError(
-            f"The database is at revision {at or 'none'} and this version needs {needed}; run: babymind db upgrade"
-        )
+    if at != schema.head():
+        raise ConfigurationError(f"The database is at {schema.to_do_about(at)}")
 
 
 # Where an error arose, without the values that were at hand there: they hold names and texts.

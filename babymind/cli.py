@@ -170,12 +170,11 @@ def db_check_command() -> None:
     Example: babymind db check
     """
     with _database() as database:
-        at, needed = schema.current(database), schema.head()
-        differs = at != needed or schema.differences(database)
-    if at != needed:
-        raise InvalidInputError(
-            f"The database is at {at or 'none'}; this version needs {needed}: babymind db upgrade"
-        )
+        at = schema.current(database)
+        right = at == schema.head()
+        differs = right and schema.differences(database)
+    if not right:
+        raise InvalidInputError(f"The database is at {schema.to_do_about(at)}")
     if differs:
         raise InvalidInputError("The tables differ from those of this version; restore them, or ask for help.")
     click.echo(f"The database is at revision {at} and its tables are as they should be.")

@@ -46,8 +46,7 @@ def _findings() -> Iterator[Finding]:
         yield from doctor.examine(
             ctx,
             Place(
-                database_url=settings.database_url, public_url=settings.public_url, media_url=settings.media_url,
-                smtp_url=settings.smtp_url, alert_email=settings.alert_email,
+                public_url=settings.public_url, smtp_url=settings.smtp_url, alert_email=settings.alert_email,
             ),
         )  # fmt: skip
     finally:

@@ -31,6 +31,12 @@ class ConflictError(BabyMindError):
     code = "conflict"
 
 
+class NoRoomError(BabyMindError):
+    """The disk is nearly full: what is large has to wait."""
+
+    code = "no-room"
+
+
 class ContentError(BabyMindError):
     """A text under content/ breaks its format; names the file and the line."""
 

@@ -1,6 +1,7 @@
 """What a store of media files is."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 
@@ -16,6 +17,8 @@ class CleanImage:
 
 class MediaStore(Protocol):
     """Keeps files under names that we choose."""
+
+    folder: Path | None  # on this machine; None where the files are elsewhere
 
     def put(self, key: str, data: bytes) -> None:
         """Keep a file whole, or not at all."""

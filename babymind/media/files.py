@@ -15,11 +15,12 @@ class ObjectMediaStore:
     """A store at ``file:///…``, ``s3://…``, ``gs://…`` or ``az://…``."""
 
     def __init__(self, url: str) -> None:
+        self.folder: Path | None = None
         try:
             if urlsplit(url).scheme == "file":
-                folder = Path(unquote(urlsplit(url).path))
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._store = LocalStore(folder)
+                self.folder = Path(unquote(urlsplit(url).path))
+                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._store = LocalStore(self.folder)
             else:
                 self._store = from_url(url)  # type: ignore[assignment]  # one call, several kinds of store
         except (BaseError, OSError, ValueError) as error:

@@ -1,27 +1,23 @@
 """Doctor: each part of an installation looked at once, with what to do where something is wrong."""
 
-import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from babymind.channels.mail import SmtpMail
 from babymind.clock import utc_now
 from babymind.errors import BabyMindError, ChannelConfigurationError, ChannelError
 from babymind.library.bank import gap_told, gaps, in_runs
-from babymind.services import health
+from babymind.services import health, room
 from babymind.services.context import Context
 from babymind.store import content, schema, watching
 from babymind.store.base import database_now, new_token
 from babymind.store.ticks import every
 
 ANSWER_SECONDS = 10.0
-LEAST_FREE_BYTES = 1_000_000_000
 LARGEST_DRIFT = timedelta(seconds=5)
 MOST_TOLD = 3  # gaps named one by one
 THE_DATABASE_FIRST = "This was not looked at: the database has to be right first."
@@ -40,9 +36,7 @@ class Finding:
 class Place:
     """Where the parts of an installation are, as the settings have it."""
 
-    database_url: str = field(repr=False)
     public_url: str
-    media_url: str
     smtp_url: str | None = field(default=None, repr=False)
     alert_email: str | None = None
 
@@ -62,7 +56,7 @@ def examine(ctx: Context, place: Place) -> Iterator[Finding]:
         ("keys", lambda: _keys(ctx)),
     ):
         yield _find(check, look) if database.ok else Finding(check, False, THE_DATABASE_FIRST)
-    yield _find("storage", lambda: _storage(ctx, place))
+    yield _find("storage", lambda: _storage(ctx))
     yield _find("provider", lambda: _provider(ctx))
     yield _find("webhooks", lambda: _webhooks(place))
     yield _find("mail", lambda: _mail(place))
@@ -86,9 +80,7 @@ def _database(ctx: Context) -> str:
             f"BABYMIND_DATABASE_URL: the database does not answer ({type(error).__name__}); start it, or correct it."
         ) from error
     if at != needed:
-        raise NotRightError(
-            f"It is at revision {at or 'none'} and this version needs {needed}; run: babymind db upgrade"
-        )
+        raise NotRightError(f"It is at {schema.to_do_about(at)}")
     lax = watching.not_durable(ctx.database)
     if lax:
         told = ", ".join(f"{name} = {value}" for name, value in sorted(lax.items()))
@@ -155,7 +147,7 @@ def _keys(ctx: Context) -> str:
     return "The oldest and the newest number open with them." if samples else "Nothing is sealed yet."
 
 
-def _storage(ctx: Context, place: Place) -> str:
+def _storage(ctx: Context) -> str:
     key, words = f"doctor-{new_token()}", new_token().encode()
     try:
         ctx.media.put(key, words)
@@ -170,20 +162,10 @@ def _storage(ctx: Context, place: Place) -> str:
         ) from error
     if not same:
         raise NotRightError("BABYMIND_MEDIA_URL: a file came back changed; name another place.")
-    for folder in _folders(place):
-        free = shutil.disk_usage(folder).free
-        if free < LEAST_FREE_BYTES:
-            raise NotRightError(f"Only {free // 1_000_000} MB are free for {folder}; make room before it is full.")
+    for one in room.left(ctx):
+        if one.short:
+            raise NotRightError(str(one))
     return "A file was written, read and removed."
-
-
-def _folders(place: Place) -> Iterable[Path]:
-    """Yield the folders of this machine that fill up."""
-    if urlsplit(place.media_url).scheme == "file":
-        yield Path(unquote(urlsplit(place.media_url).path))
-    scheme, _, file = place.database_url.partition(":///")
-    if scheme.startswith("sqlite") and file:
-        yield Path(file.partition("?")[0]).resolve().parent
 
 
 def _provider(ctx: Context) -> str:

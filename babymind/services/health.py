@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from babymind.clock import utc_now
 from babymind.domain.delivery import Kind
 from babymind.domain.schedule import decent_instant
-from babymind.services import ledger
+from babymind.services import ledger, room
 from babymind.services.context import Context
 from babymind.store import deliveries, replies, schema, tasks, watching
 from babymind.store.tasks import TaskKind
@@ -40,6 +40,7 @@ DUTIES = {
     "listened": Duty("listed what came in", timedelta(hours=2)),
     ledger.TICK: Duty("compared the ledger", timedelta(hours=3)),
 }
+READ_ONLY = "25006"  # the SQLSTATE
 LONGEST_OVERDUE = timedelta(minutes=15)  # where it is not quiet
 
 
@@ -58,6 +59,9 @@ def is_unavailable(error: BaseException) -> bool:
     """Tell whether an error means that the database is away, or too busy, and may be back in a moment."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    # A PostgreSQL that only reads, as a replica does until it is made the first, calls it an internal error.
+    if isinstance(error, InternalError) and getattr(error.orig, "sqlstate", None) == READ_ONLY:
+        return True
     return isinstance(error, OperationalError | InterfaceError | PoolTimeoutError)
 
 
@@ -75,7 +79,7 @@ class Health:
 
 
 def state(ctx: Context) -> Health:
-    """Look whether this installation works: the tables, the clock, what is overdue, the engine of this process.
+    """Look whether this installation works: the tables, the clock, what is overdue, the disks, this process's engine.
 
     A few rows are read, each through an index; what was expected on a day against what became of it is what the clock
     found last.
@@ -85,7 +89,7 @@ def state(ctx: Context) -> Health:
         at, needed = schema.current(ctx.database), needed_revision()
         tables = {"at": at, "needed": needed}
         if at != needed:
-            why = f"The database is at revision {at or 'none'} and this version needs {needed}: babymind db upgrade"
+            why = f"The database is at {schema.to_do_about(at)}"
             return Health(reasons=[why], facts={"schema": tables, "engine": engine})
         with ctx.readers.begin() as session:
             seen = _look(session, utc_now())
@@ -94,8 +98,10 @@ def state(ctx: Context) -> Health:
             raise
         why = "The database does not answer: start it, or look at its log."
         return Health(reasons=[why], facts={"engine": engine})
-    reasons = [*seen.reasons, *_dead(engine)]
-    return Health(reasons=reasons, facts={"schema": tables, **seen.facts, "engine": engine})
+    rooms = list(room.left(ctx))
+    reasons = [*seen.reasons, *(str(one) for one in rooms if one.short), *_dead(engine)]
+    free = {one.holds: one.free_bytes for one in rooms}
+    return Health(reasons=reasons, facts={"schema": tables, **seen.facts, "free_bytes": free, "engine": engine})
 
 
 @cache
@@ -214,6 +220,10 @@ def figures(ctx: Context) -> list[Figure]:
             Figure("babymind_tick_age_seconds", "How long ago the clock last did something to its end",
                    (now - ticks[name].at).total_seconds(), {"tick": name.removeprefix(CLOCK)})
             for name in DUTIES if name in ticks
+        ),
+        *(
+            Figure("babymind_disk_free_bytes", "What is free on the disk", one.free_bytes, {"holds": one.holds})
+            for one in room.left(ctx)
         ),
         *(
             Figure("babymind_tasks_open", "Tasks for a person", open_tasks.get(kind, 0), {"kind": kind.value})

@@ -55,7 +55,9 @@ _waits = Summary(
     "babymind_rate_limit_wait_seconds", "How long messages waited for their sender's turn", registry=REGISTRY
 )
 _inbound = Counter(
-    "babymind_inbound", "What the provider told us: a message, a receipt, or a message that was found by listing",
+    "babymind_inbound",
+    "What the provider told us: a message, a receipt, a message that was found by listing, one that came again with "
+    "other words (changed), a receipt for none of our messages (stray)",
     ["kind"], registry=REGISTRY,
 )  # fmt: skip
 _refused = Counter("babymind_webhooks_refused", "Webhook calls without a good signature", registry=REGISTRY)

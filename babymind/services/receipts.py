@@ -12,11 +12,12 @@ from babymind.clock import utc_now
 from babymind.domain.codes import CodeClass, code
 from babymind.domain.delivery import DeliveryStatus, Messaging, Reason, again_after
 from babymind.domain.ways import ANOTHER_WAY
-from babymind.services import alerts, caregivers
+from babymind.services import alerts, caregivers, measures
 from babymind.services.context import Context
 from babymind.services.life import Change, record
 from babymind.services.plan import replan_family
 from babymind.store import deliveries, families, tasks
+from babymind.store.base import CALLER_SECONDS, wait_at_most
 from babymind.store.deliveries import Delivery
 from babymind.store.families import Address, Caregiver, ClosedWhy
 from babymind.store.tasks import TaskKind
@@ -38,6 +39,7 @@ def hear(ctx: Context, delivery_id: int | None, receipt: Receipt) -> None:
     """Do the same for a receipt that has been read, or was asked for."""
     now = utc_now()
     with ctx.sessions.begin() as session:
+        wait_at_most(session, CALLER_SECONDS)
         applied = deliveries.apply_receipt(
             session,
             deliveries.Told(
@@ -49,6 +51,7 @@ def hear(ctx: Context, delivery_id: int | None, receipt: Receipt) -> None:
             failed(session, Failure(applied.delivery_id or 0, receipt.error_code, taken=True), now)
     if applied.delivery_id is None:
         log.warning("receipt for a message that is not ours")
+        measures.heard("stray")
     if receipt.status is None:
         log.warning("receipt with an unknown word", told=receipt.told)
 

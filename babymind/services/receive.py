@@ -18,10 +18,10 @@ from babymind.domain.words import read_steering
 from babymind.engine.base import Work
 from babymind.errors import BabyMindError, InvalidInputError, MediaRefusedError, NotFoundError
 from babymind.media.images import MAX_BYTES, clean
-from babymind.services import measures
+from babymind.services import measures, room
 from babymind.services.context import Context
 from babymind.store import deliveries, families, replies, ticks
-from babymind.store.base import new_token
+from babymind.store.base import CALLER_SECONDS, new_token, wait_at_most
 from babymind.store.replies import Inbound, InboundStatus, Media, MediaStatus, Reply
 
 log = structlog.get_logger()
@@ -54,13 +54,23 @@ def keep(ctx: Context, provider_ref: str, form: Mapping[str, list[str]], *,
     """
     payload = ctx.vault.seal(json.dumps(form))
     with ctx.sessions.begin() as session:
+        wait_at_most(session, CALLER_SECONDS)
         new = replies.store_raw(
             session, provider=ctx.channel.provider, provider_ref=provider_ref, payload_sealed=payload,
             now=received_at or utc_now(),
             sender=ctx.vault.look_up(form.get("From", [""])[0].removeprefix("whatsapp:")),
         )  # fmt: skip
     ctx.engine.hint(Work.RECEIVE)
+    if not new and received_at is None and _said_before(ctx, provider_ref) != form.get("Body"):
+        log.error("a message came again with other words; the first is kept", provider_ref=provider_ref)
+        measures.heard("changed")
     return new
+
+
+def _said_before(ctx: Context, provider_ref: str) -> object:
+    with ctx.readers.begin() as session:
+        payload = replies.raw(session, ctx.channel.provider, provider_ref)
+    return json.loads(ctx.vault.open(payload)).get("Body")
 
 
 def listen(ctx: Context) -> int:
@@ -152,6 +162,9 @@ def fetch_media(ctx: Context) -> int:
     """Fetch, clean and keep the pictures that wait, and return how many were kept."""
     kept = 0
     while True:
+        if room.is_short(ctx):
+            log.warning("pictures wait for room on the disk")
+            return kept
         now = utc_now()
         with ctx.sessions.begin() as session:
             batch = replies.media_to_fetch(

@@ -28,6 +28,8 @@ from babymind.errors import ConfigurationError
 
 Sessions = sessionmaker[Session]
 SQLITE_BUSY_SECONDS = 30
+CALLER_SECONDS = 10  # whoever calls a webhook waits for fifteen, and calls again after an error
+PATIENCE = "patience_seconds"  # an option of a connection
 TOKEN_BYTES = 16  # 128 bits for whatever leaves the system
 
 
@@ -156,8 +158,14 @@ def _set_up_sqlite(engine: Engine, *, durable: bool) -> None:
     def begun(connection: Any) -> None:
         # A deferred BEGIN that turns into a write fails at once with "database is locked", whatever the busy
         # time-out; taking the lock first makes writers queue. Readers say so with execution_options.
-        deferred = connection.get_execution_options().get("read_only", False)
-        connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+        options = connection.get_execution_options()
+        if options.get("read_only", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        busy = connection.connection.cursor()
+        busy.execute(f"PRAGMA busy_timeout={options.get(PATIENCE, SQLITE_BUSY_SECONDS) * 1000}")
+        busy.close()
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def make_sessions(engine: Engine) -> Sessions:
@@ -168,6 +176,11 @@ def make_sessions(engine: Engine) -> Sessions:
 def make_readers(engine: Engine) -> Sessions:
     """Return the factory of sessions that only read, and so wait for no writer."""
     return sessionmaker(engine.execution_options(read_only=True), expire_on_commit=False)
+
+
+def wait_at_most(session: Session, seconds: int) -> None:
+    """Begin a session's transaction, and wait for another writer no longer than this (SQLite, which has one)."""
+    session.connection(execution_options={PATIENCE: seconds})
 
 
 def database_now(session: Session) -> datetime:

@@ -134,6 +134,12 @@ def store_raw(session: Session, *, provider: str, provider_ref: str, sender: str
     return session.scalar(row.returning(Inbound.id)) is not None
 
 
+def raw(session: Session, provider: str, provider_ref: str) -> str:
+    """Return a message as it first came, sealed."""
+    query = select(Inbound.payload_sealed).filter_by(provider=provider, provider_ref=provider_ref)
+    return session.scalars(query).one()
+
+
 def next_new(session: Session, limit: int) -> Sequence[Inbound]:
     """Lock the oldest raw messages that have not become replies yet."""
     return session.scalars(_new(), {"most": limit}).all()

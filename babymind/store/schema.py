@@ -58,6 +58,14 @@ def head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+def to_do_about(at: str | None) -> str:
+    """Return what to do about a database at another revision than the one that this code needs."""
+    script = ScriptDirectory.from_config(_config())
+    if at is None or at in {one.revision for one in script.walk_revisions()}:
+        return f"revision {at or 'none'} and this version needs {script.get_current_head()}; run: babymind db upgrade"
+    return f"revision {at}, which is newer than this version: install the version that made it"
+
+
 def current(engine: Engine) -> str | None:
     """Return the revision that a database is at; None for an empty one."""
     with engine.connect() as connection:

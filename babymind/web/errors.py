@@ -8,12 +8,17 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from babymind.errors import BabyMindError, ConflictError, InvalidInputError, NotFoundError
+from babymind.errors import BabyMindError, ConflictError, InvalidInputError, NoRoomError, NotFoundError
 from babymind.services.health import is_unavailable
 
 log = structlog.get_logger()
 
-STATUS: dict[type[BabyMindError], int] = {NotFoundError: 404, ConflictError: 409, InvalidInputError: 422}
+STATUS: dict[type[BabyMindError], int] = {
+    NotFoundError: 404,
+    ConflictError: 409,
+    InvalidInputError: 422,
+    NoRoomError: 503,
+}
 SENTENCES = {
     400: "Your browser sent something that we could not read. Go back, load the page again and try once more.",
     403: "Your account may not open this page. Ask whoever runs this service for the role that it needs.",

@@ -15,7 +15,7 @@ from babymind.channels.memory import MemoryChannel
 from babymind.errors import ChannelConfigurationError, ChannelUnknownError
 from babymind.library.bank import Library
 from babymind.media.files import ObjectMediaStore
-from babymind.services import doctor, health
+from babymind.services import doctor, health, room
 from babymind.services.context import Context
 from babymind.services.doctor import Finding, Place
 from babymind.store.content import ContentVersion
@@ -50,10 +50,9 @@ def front() -> Iterator[str]:
 
 
 @pytest.fixture
-def place(ctx: Context, front: str, tmp_path: Path) -> Place:
+def place(front: str) -> Place:
     """Where everything is, as the settings would have it."""
-    ctx_url = ctx.database.url.render_as_string(hide_password=False)
-    return Place(database_url=ctx_url, public_url=front, media_url=(tmp_path / "media").as_uri())
+    return Place(public_url=front)
 
 
 @pytest.fixture
@@ -148,18 +147,19 @@ def test_a_key_that_is_gone_or_out_of_place_is_told(
     assert {one.check: one.ok for one in doctor.examine(before, place)}["keys"]
 
 
-def test_a_store_that_takes_nothing_is_told(whole: Context, place: Place) -> None:
+def test_a_store_that_takes_nothing_is_told(whole: Context, place: Place, tmp_path: Path) -> None:
     class Full(ObjectMediaStore):
         def put(self, key: str, data: bytes) -> None:
             raise OSError("no space left on device")
 
-    (one,) = wrong(replace(whole, media=Full(place.media_url)), place)
+    (one,) = wrong(replace(whole, media=Full((tmp_path / "media").as_uri())), place)
 
     assert (one.check, one.message.split(":")[0]) == ("storage", "BABYMIND_MEDIA_URL")
 
 
+@pytest.mark.fault(60)
 def test_a_disk_that_fills_up_is_told(whole: Context, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 10**15)
+    monkeypatch.setattr(room, "LEAST_FREE_BYTES", 10**15)
 
     (one,) = wrong(whole, place)
 
@@ -214,6 +214,7 @@ def test_nothing_that_is_found_names_a_family_or_a_secret(whole: Context, place:
     assert not any(word in told for word in ("Sam", "Robin", "7700"))
 
 
+@pytest.mark.fault(62)
 @freeze_time("2026-03-08T09:00Z", tick=True)
 def test_clocks_that_differ_are_told(whole: Context, place: Place) -> None:
     """Years apart from the database's own; on SQLite there is but one clock."""

@@ -43,6 +43,7 @@ def test_a_signed_message_is_kept_and_answered_with_empty_twiml(client: FlaskCli
     assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.fault(17, 18, 26)
 def test_a_message_that_comes_again_is_answered_and_not_kept_again(client: FlaskClient, ctx: Context) -> None:
     answers = [client.open(**signed(MESSAGES, message(body=body))).status_code for body in ("one", "one", "another")]
 
@@ -50,6 +51,28 @@ def test_a_message_that_comes_again_is_answered_and_not_kept_again(client: Flask
     assert len(rows(ctx, Inbound)) == 1
     receive.process_new(ctx)
     assert [ctx.vault.open(reply.text_sealed) for reply in rows(ctx, Reply)] == ["one"]
+
+
+def counted(client: FlaskClient, kind: str) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    return next(
+        (float(one.split()[-1]) for one in lines if one.startswith(f'babymind_inbound_total{{kind="{kind}"}}')), 0
+    )
+
+
+@pytest.mark.fault(18)
+def test_the_same_id_with_other_words_is_counted_and_logged_without_them(
+    client: FlaskClient, ctx: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = counted(client, "changed")
+
+    for body in ("one", "one", "another"):
+        client.open(**signed(MESSAGES, message(body=body)))
+
+    assert counted(client, "changed") == before + 1
+    logged = "".join(capsys.readouterr())
+    assert "came again with other words" in logged
+    assert "another" not in logged
 
 
 def without_header(call: dict[str, object]) -> None:
@@ -132,6 +155,7 @@ FORGERIES = (without_header, wrong_token, empty, not_ascii, two_of_them, joined_
              json_body, multipart, without_a_type, weaker_algorithm)  # fmt: skip
 
 
+@pytest.mark.fault(24, 25, 27, 28, 30)
 @pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
 def test_what_the_provider_did_not_sign_is_refused_and_not_kept(client: FlaskClient, ctx: Context, forge) -> None:  # type: ignore[no-untyped-def]  # one of the functions above
     call = signed(MESSAGES, message())
@@ -143,6 +167,7 @@ def test_what_the_provider_did_not_sign_is_refused_and_not_kept(client: FlaskCli
     assert rows(ctx, Inbound) == []
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("forge", [without_header, empty, wrong_token, two_of_them])
 def test_a_receipt_that_the_provider_did_not_sign_is_refused(client: FlaskClient, ctx: Context, forge) -> None:  # type: ignore[no-untyped-def]
     call = signed("/webhooks/twilio/status/1", message() | {"MessageStatus": "delivered"})
@@ -152,6 +177,7 @@ def test_a_receipt_that_the_provider_did_not_sign_is_refused(client: FlaskClient
     assert rows(ctx, Receipt) == []
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize("query", ["", "?", "?a=1&b=2", "?b=2&a=1", "?q=%C3%A4%20%2F", "?q=a+b", "?q=1&q=2"])
 def test_the_address_is_checked_as_it_was_signed(client: FlaskClient, query: str) -> None:
     call = signed(MESSAGES + query.rstrip("?"), message())
@@ -160,6 +186,7 @@ def test_the_address_is_checked_as_it_was_signed(client: FlaskClient, query: str
     assert client.open(**call).status_code == 200
 
 
+@pytest.mark.fault(29)
 def test_the_host_that_was_asked_for_does_not_matter(client: FlaskClient) -> None:
     call = signed(MESSAGES, message())
 
@@ -188,6 +215,7 @@ def test_a_signed_message_without_its_id_is_refused(client: FlaskClient, ctx: Co
     assert rows(ctx, Receipt) == []
 
 
+@pytest.mark.fault(23, 26)
 def test_a_receipt_raises_the_status_of_its_delivery(client: FlaskClient, ctx: Context, family: Enrolled) -> None:
     delivery = rows(ctx, Delivery)[0]
     path = f"/webhooks/twilio/status/{delivery.id}"
@@ -200,17 +228,21 @@ def test_a_receipt_raises_the_status_of_its_delivery(client: FlaskClient, ctx: C
     assert [receipt.applied for receipt in rows(ctx, Receipt)] == [True, False, False, False]
 
 
+@pytest.mark.fault(22)
 def test_a_receipt_of_a_delivery_that_is_not_ours_is_kept(client: FlaskClient, ctx: Context) -> None:
     path = f"/webhooks/twilio/status/{2**63 - 1}"
 
     assert client.open(**signed(path, message() | {"MessageStatus": "sent"})).status_code == 204
     assert rows(ctx, Receipt)[0].delivery_id is None
+    assert counted(client, "stray") > 0
 
 
+@pytest.mark.fault(22)
 def test_a_delivery_number_that_no_database_holds_is_no_address(client: FlaskClient) -> None:
     assert client.open(**signed(f"/webhooks/twilio/status/{2**63}", message())).status_code == 404
 
 
+@pytest.mark.fault(24)
 def test_a_flood_of_forgeries_is_answered_shortly_and_real_calls_go_through(client: FlaskClient) -> None:
     statuses = [client.post(MESSAGES, data="a=1", content_type=FORM).status_code for _ in range(125)]
 
@@ -218,6 +250,7 @@ def test_a_flood_of_forgeries_is_answered_shortly_and_real_calls_go_through(clie
     assert client.open(**signed(MESSAGES, message())).status_code == 200
 
 
+@pytest.mark.fault(33, 55)
 @pytest.mark.parametrize("body", ["\x00", "a\x00b", "😀" * 400, "\u202egnp.exe", "A" + "\u0301" * 300, "\ufffe\uffff",
                                   "' OR 1=1 --", "=cmd|' /C calc'!A0", "\r\nSet-Cookie: a=b", "{baby}",
                                   "<script>alert(1)</script>"])  # fmt: skip
@@ -229,6 +262,7 @@ def test_odd_words_are_kept_as_they_came(client: FlaskClient, ctx: Context, fami
     assert ctx.vault.open(rows(ctx, Reply)[0].text_sealed) == body
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize("raw", [b"Body=%ff%fe", b"Body=%ED%A0%80", b"Body=\xff\xfe", b"%00=%00", b"&&&&", b"a=1;b=2",
                                  b"=", b"Body=%", b"MessageSid=SM1&MessageSid=SM2"])  # fmt: skip
 def test_bytes_that_are_no_text_are_never_an_error_of_ours(client: FlaskClient, ctx: Context, raw: bytes) -> None:
@@ -245,6 +279,7 @@ def test_bytes_that_are_no_text_are_never_an_error_of_ours(client: FlaskClient, 
     assert len(rows(ctx, Inbound)) == int(bool(form))
 
 
+@pytest.mark.fault(24)
 @settings(max_examples=150)
 @given(path=st.text(max_size=40), signature=st.text(max_size=60), body=st.binary(max_size=200))
 def test_nothing_unsigned_is_ever_kept_or_an_error_of_ours(path: str, signature: str, body: bytes) -> None:
@@ -274,6 +309,7 @@ def test_other_methods_are_refused(client: FlaskClient, method: str) -> None:
     assert client.open(MESSAGES, method=method).status_code == 405
 
 
+@pytest.mark.fault(31)
 def test_what_is_too_large_is_refused_early(client: FlaskClient, ctx: Context) -> None:
     call = signed(MESSAGES, message(body="x" * 300_000))
 
@@ -305,6 +341,7 @@ def post(port: int, call: dict[str, object]) -> tuple[int, bytes]:
     return result
 
 
+@pytest.mark.fault(17)
 def test_the_same_message_twenty_times_at_once_is_one_reply(served: int, ctx: Context, family: Enrolled) -> None:
     call = signed(f"{MESSAGES}?q=%C3%A4", message())
     start = threading.Barrier(20)
@@ -321,6 +358,7 @@ def test_the_same_message_twenty_times_at_once_is_one_reply(served: int, ctx: Co
     assert len(rows(ctx, Inbound)) == len(rows(ctx, Reply)) == 1
 
 
+@pytest.mark.fault(24)
 def test_a_signature_sent_twice_is_refused_behind_the_server_too(served: int, ctx: Context) -> None:
     call = signed(MESSAGES, message())
     connection = HTTPConnection("127.0.0.1", served, timeout=20)
