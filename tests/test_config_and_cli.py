@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from click.testing import CliRunner, Result
 
-from babymind.bootstrap import build, configured
+from babymind.bootstrap import build, configured, set_up_logging
 from babymind.cli import cli
 from babymind.config import Settings
 from babymind.errors import BabyMindError, ConfigurationError
@@ -43,6 +44,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, st
     return {f"BABYMIND_{name}": value for name, value in values.items()}
 
 
+@pytest.mark.fault(120)
 @pytest.mark.parametrize("name", ["DATABASE_URL", "SECRET_KEY", "DATA_KEYS", "PUBLIC_URL", "CHANNEL",
                                   "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"])  # fmt: skip
 def test_a_missing_setting_is_named(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -52,6 +54,7 @@ def test_a_missing_setting_is_named(environment: dict[str, str], monkeypatch: py
         Settings.read()
 
 
+@pytest.mark.fault(120)
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -121,6 +124,7 @@ def test_a_start_writes_the_senders_into_the_database(
     assert live() == ["whatsapp +447700900998", "sms +447700900991"]
 
 
+@pytest.mark.fault(84)
 def test_no_secret_is_shown_when_settings_are_printed(environment: dict[str, str]) -> None:
     shown = repr(Settings.read())
 
@@ -129,6 +133,19 @@ def test_no_secret_is_shown_when_settings_are_printed(environment: dict[str, str
     assert "auth_token" not in shown
 
 
+@pytest.mark.fault(85)
+def test_what_is_logged_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json")
+
+    structlog.get_logger().warning("an odd word", told='sent\r\n{"event": "all is well"}\x1b[31m\u2028\x00')
+
+    line = capsys.readouterr().err
+    assert len(line.splitlines()) == 1
+    assert "\x1b" not in line
+    assert json.loads(line)["event"] == "an odd word"
+
+
+@pytest.mark.fault(120)
 @pytest.mark.parametrize("missing", ["BABYMIND_SECRET_KEY", "BABYMIND_DATABASE_URL"])
 def test_serve_stops_with_one_sentence_that_names_the_setting(environment: dict[str, str], missing: str) -> None:
     env = {name: value for name, value in os.environ.items() if name != missing}
@@ -215,6 +232,7 @@ def test_wrong_usage_is_exit_2_and_help_has_an_example(environment: dict[str, st
         assert "Example:" in run(*path, "--help").output
 
 
+@pytest.mark.fault(81)
 def test_a_database_of_another_version_is_refused_with_the_command_to_run(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="babymind db upgrade"):
         run("plan")
@@ -230,6 +248,7 @@ def test_keys_are_made_for_a_new_installation(environment: dict[str, str]) -> No
     assert len(made["BABYMIND_DATA_KEYS"]) == 44
 
 
+@pytest.mark.fault(101)
 def test_serve_answers_and_ends_within_ten_seconds_of_sigterm(
     environment: dict[str, str], sqlite_template: Path
 ) -> None:

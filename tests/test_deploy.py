@@ -22,15 +22,17 @@ from babymind.bootstrap import build
 from babymind.channels.memory import MemoryChannel
 from babymind.cli import cli
 from babymind.config import PREFIX, Settings
-from babymind.domain.delivery import DeliveryStatus, Kind, Reason
-from babymind.services import deliver, plan
+from babymind.domain.delivery import DeliveryStatus, Kind, Messaging, Reason
+from babymind.services import deliver, plan, receive, reconcile, triage
+from babymind.services.claim import claim
 from babymind.services.context import Context
 from babymind.store.base import make_engine
 from babymind.store.deliveries import Delivery, Told, apply_receipt
 from babymind.store.families import Caregiver, Family, Pregnancy
+from babymind.store.replies import Inbound
 from babymind.worker import DRAIN_SECONDS
 from tests.conftest import address_of
-from tests.factories import enrol_family, rows, utc
+from tests.factories import JO, SAM, enrol_family, rows, utc
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -165,6 +167,7 @@ def by_hand(ctx: Context, statement: str) -> None:
 # The drill
 
 
+@pytest.mark.fault(82)
 def test_a_copy_made_while_families_join_is_restored_as_documented(
     busy: Callable[[str], Busy], sqlite_template: Path, tmp_path: Path
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_copy_made_while_families_join_is_restored_as_documented(
     assert (tmp_path / "lib/media/picture").read_bytes() == b"seen by the parents"
 
 
+@pytest.mark.fault(82)
 def test_a_dump_made_while_families_join_is_restored_as_documented(
     busy: Callable[[str], Busy], postgres: str, tmp_path: Path
 ) -> None:
@@ -228,6 +232,7 @@ def test_a_dump_made_while_families_join_is_restored_as_documented(
         admin.dispose()
 
 
+@pytest.mark.fault(82)
 def test_after_an_older_copy_nothing_that_may_have_gone_goes_again(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time("2026-03-08T07:00Z"):  # the copy is of this moment
         enrol_family(ctx)
@@ -257,6 +262,38 @@ def test_after_an_older_copy_nothing_that_may_have_gone_goes_again(ctx: Context,
     assert len(channel.sent) == 1
     # A late receipt of a message that is in no copy finds no other's delivery.
     assert max(row.id for row in rows(ctx, Delivery)) > highest
+
+
+@pytest.mark.fault(82)
+def test_what_an_older_copy_lacks_is_asked_of_the_provider(ctx: Context, channel: MemoryChannel) -> None:
+    with freeze_time("2026-03-08T08:00Z"):  # the copy is of this moment: one message is under way, one was listed
+        enrol_family(ctx)
+        enrol_family(ctx, phone=JO)
+        receive.listen(ctx)
+        welcomes = claim(ctx, lease="gone", size=10).ready
+        taken = {one.claim.id: channel.send(one.message) for one in welcomes}
+        channel.sent.clear()
+    said = {"MessageSid": "SM1", "From": SAM, "Body": "STOP", "NumMedia": "0"}
+    channel.inbound = [(utc("2026-03-08T09:30"), said), (utc("2026-03-08T10:00"), said | {"MessageSid": "SM2"})]
+    statement = documented("After restoring an older copy", "UPDATE", "sql")
+    by_hand(ctx, statement.replace("2026-11-25 14:10", "2026-03-08 14:10"))
+
+    for minute in range(10):  # and it is restored six hours later
+        with freeze_time(f"2026-03-08T14:{minute:02}Z"):
+            receive.listen(ctx)
+            receive.process_new(ctx)
+            triage.triage_new(ctx)
+            deliver.sweep(ctx)
+            reconcile.ask_about_unknown(ctx)
+            deliver.deliver_due(ctx)
+
+    assert {row.id: row.provider_ref for row in rows(ctx, Delivery) if row.id in taken} == taken
+    assert not channel.sent
+    assert [(row.provider_ref, row.received_at) for row in rows(ctx, Inbound)] == [
+        ("SM2", utc("2026-03-08T10:00")), ("SM1", utc("2026-03-08T09:30")),
+    ]  # fmt: skip
+    stopped = {row.id: row.messaging for row in rows(ctx, Caregiver)}
+    assert stopped == {1: Messaging.STOPPED, 2: Messaging.ACTIVE}
 
 
 # Copies
@@ -426,3 +463,15 @@ def test_whatever_the_pages_say_of_deploy_is_there() -> None:
     for page in ("docs/operations.md", "docs/scaling.md", "docs/architecture.md"):
         for name in re.findall(r"\bdeploy/[\w.@-]*\w", (ROOT / page).read_text(encoding="utf-8")):
             assert (ROOT / name).exists(), f"{page}: {name}"
+
+
+@pytest.mark.fault(86)
+@pytest.mark.parametrize("name", ["run", "dev"])
+def test_every_package_is_taken_by_its_hash_and_from_no_named_host(name: str) -> None:
+    listed = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+
+    packages = [one for one in re.split(r"\n(?=\S)", listed) if not one.startswith("#")]
+    assert len(packages) > 30
+    pinned = re.compile(r"[\w.\[\],-]+==\S+( ;.*)? \\\n    --hash=sha256:\w{64}")
+    assert [one for one in packages if not pinned.match(one)] == []
+    assert "://" not in listed

@@ -17,7 +17,7 @@ from sqlalchemy import make_url, text
 
 from babymind.bootstrap import hints_url
 from babymind.engine.base import Work
-from babymind.engine.dbos import NAME, QUEUE, VERSION, DbosEngine
+from babymind.engine.dbos import BELL, NAME, QUEUE, VERSION, DbosEngine
 from babymind.errors import ConfigurationError
 from babymind.store.base import make_engine
 from tests.conftest import drop_postgres, fresh_postgres
@@ -136,9 +136,27 @@ def _rows(database: Database, query: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
+@pytest.mark.fault(79)
+def test_a_kind_of_a_later_release_is_passed_over_and_the_next_hint_heard(home: str, make_dbos: MakeDbos) -> None:
+    worker, teller, heard = make_dbos(), make_dbos(), threading.Event()
+    worker.start({Work.RECEIVE: heard.set})
+
+    for number, kind in enumerate(("brew_coffee", Work.RECEIVE.value)):
+        teller._carrier.enqueue(
+            {"workflow_name": BELL, "queue_name": QUEUE, "app_version": VERSION, "workflow_id": f"later:{number}"},
+            kind,
+        )
+
+    assert heard.wait(10)
+    with tables(home) as (database, s):
+        query = f"SELECT DISTINCT status FROM {s}workflow_status WHERE workflow_uuid = 'later:0'"
+        until(lambda: _rows(database, query) == [("SUCCESS",)])
+
+
 # What is kept
 
 
+@pytest.mark.fault(84)
 def test_nothing_is_kept_but_the_kind_as_json(home: str, make_dbos: MakeDbos) -> None:
     worker, teller, heard = make_dbos(), make_dbos(), threading.Event()
     worker.start({Work.FETCH_MEDIA: heard.set})
@@ -159,6 +177,7 @@ def test_nothing_is_kept_but_the_kind_as_json(home: str, make_dbos: MakeDbos) ->
     assert limits == [(None, None)]  # a cap over all processes would be used up by what killed ones left behind
 
 
+@pytest.mark.fault(79)
 def test_old_hints_are_removed_whatever_became_of_them(home: str, make_dbos: MakeDbos) -> None:
     worker, teller, heard = make_dbos(), make_dbos(), threading.Event()
     worker.start({Work.DELIVER: heard.set})
