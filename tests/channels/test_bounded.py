@@ -12,6 +12,7 @@ from babymind.simulator.state import Exchange
 from .conftest import SID, TOKEN
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize("through_proxy", [False, True])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_answer_that_drips_is_given_up_when_its_time_is_over(

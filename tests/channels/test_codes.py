@@ -39,6 +39,7 @@ def test_each_number_of_the_table_is_raised_as_its_class(number: int) -> None:
     assert str(number) in str(error)
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize(
     ("number", "status", "error"),
     [

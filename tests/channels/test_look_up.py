@@ -374,6 +374,7 @@ def test_a_provider_that_is_away_says_nothing(exchange: Exchange, asking: str) -
         ASKING[asking](channel(exchange, api_base_url=PUBLIC))
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("asking", ASKING)
 def test_wrong_credentials_are_not_taken_for_a_message_that_is_not_there(exchange: Exchange, asking: str) -> None:
     with pytest.raises(ChannelConfigurationError) as told:
@@ -382,6 +383,7 @@ def test_wrong_credentials_are_not_taken_for_a_message_that_is_not_there(exchang
     assert told.value.provider_code == 20003
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("asking", ASKING)
 def test_another_server_at_the_address_is_not_taken_for_a_message_that_is_not_there(
     exchange: Exchange, asking: str
@@ -390,6 +392,7 @@ def test_another_server_at_the_address_is_not_taken_for_a_message_that_is_not_th
         ASKING[asking](channel(exchange, api_base_url=f"{exchange.base_url}/elsewhere"))
 
 
+@pytest.mark.fault(84)
 def test_no_number_and_no_text_is_logged_or_told(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     ours = channel(exchange)

@@ -111,6 +111,7 @@ def test_a_template_goes_with_its_blank_filled_and_no_words_of_ours_beside_it(ex
     assert "She turns" not in repr(Template.saying(TEMPLATE, text))
 
 
+@pytest.mark.fault(78)
 def test_row_78_our_own_words_outside_the_window_are_taken_and_then_fail(exchange: Exchange) -> None:
     ours = channel(exchange, whatsapp_from=ON_WHATSAPP)
 
@@ -146,6 +147,7 @@ def test_what_comes_by_whatsapp_is_read_with_its_plain_number(exchange: Exchange
     assert (read.channel, read.from_number) == (ChannelName.SMS, SAM)
 
 
+@pytest.mark.fault(9, 10, 11, 12, 13)
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -230,6 +232,7 @@ def test_a_refusal_is_the_numbers_or_ours(
     assert to not in str(told.value)
 
 
+@pytest.mark.fault(105)
 def test_a_number_that_said_stop_to_the_provider_is_told_apart(exchange: Exchange) -> None:
     exchange.receive(SAM, SENDER, "STOP")
 
@@ -238,6 +241,7 @@ def test_a_number_that_said_stop_to_the_provider_is_told_apart(exchange: Exchang
     assert told.value.provider_code == 21610
 
 
+@pytest.mark.fault(12)
 def test_nobody_there_is_an_unknown_outcome(exchange: Exchange) -> None:
     with pytest.raises(ChannelUnknownError):
         channel(exchange, api_base_url="http://127.0.0.1:9").send(message())
@@ -254,6 +258,7 @@ def signed(path: str, form: dict[str, list[str]], token: str = TOKEN) -> str:
     )
 
 
+@pytest.mark.fault(25)
 def test_only_the_providers_own_signature_is_authentic(exchange: Exchange) -> None:
     ours = channel(exchange)
     path = "/webhooks/twilio/messages?x=1%20"
@@ -268,6 +273,7 @@ def test_only_the_providers_own_signature_is_authentic(exchange: Exchange) -> No
     assert not ours.authentic(path, other, [signed(path, other)])
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize(
     ("told", "status"),
     [("queued", DeliveryStatus.ACCEPTED), ("sent", DeliveryStatus.SENT), ("delivered", DeliveryStatus.DELIVERED),
@@ -280,6 +286,7 @@ def test_a_receipt_is_read_in_our_words(exchange: Exchange, told: str, status: D
     assert (receipt.provider_ref, receipt.status, receipt.error_code) == ("SM1", status, 30003)
 
 
+@pytest.mark.fault(38, 40)
 @pytest.mark.parametrize("redirect", [False, True])
 def test_a_picture_is_fetched_with_credentials_for_the_provider_only(redirect: bool) -> None:
     with Exchange(config(media_redirect=redirect)) as exchange, SimulatorServer(exchange):
@@ -296,6 +303,7 @@ def test_a_picture_is_fetched_with_credentials_for_the_provider_only(redirect: b
             b"".join(ours.fetch_media(url[:-32] + "0" * 32, 100))
 
 
+@pytest.mark.fault(39)
 def test_a_picture_that_drips_in_too_slowly_is_given_up(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twilio, "FETCH_SECONDS", (5, 0.3))
     received = exchange.receive(SAM, SENDER, "look", [("image/jpeg", b"a picture")])
@@ -307,6 +315,7 @@ def test_a_picture_that_drips_in_too_slowly_is_given_up(exchange: Exchange, monk
         b"".join(channel(exchange).fetch_media(url, 100))
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize(
     "url",
     [

@@ -87,6 +87,7 @@ def test_what_is_wrong_for_one_country_does_not_stop_the_others() -> None:
     assert not any(one.stops_all for one in LISTED if one.meaning is not CodeClass.CONFIGURATION)
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize(
     ("number", "status", "meaning", "retry"),
     [

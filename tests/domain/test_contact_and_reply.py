@@ -39,6 +39,7 @@ def test_a_number_on_whatsapp_is_told_and_read_back_with_its_channel() -> None:
         assert read_address(told) == (channel, "+447700900123")
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     "text",
     ["STOP", "stop", " Stop. ", "\u200bSTOP", "ＳＴＯＰ", "ЅТОР", "S\u200dTOP", "stop!!!", "STOP\n",
@@ -48,6 +49,7 @@ def test_stop_is_read_however_it_is_written(text: str) -> None:
     assert read_keyword(text, WORDS) is Keyword.STOP
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     "text", ["don't stop", "she can't stop smiling", "stopped", "st op it now", "", "🛑", "please"]
 )
@@ -68,6 +70,7 @@ def test_a_keyword_with_more_said_far_behind_it_is_none() -> None:
     assert read_keyword("...", WORDS | {"": "stop"}) is None
 
 
+@pytest.mark.fault(35)
 def test_a_very_long_message_costs_nothing() -> None:
     began = time.perf_counter()
 

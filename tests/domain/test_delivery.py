@@ -45,6 +45,7 @@ def test_what_may_not_go_ends_with_its_reason(
     assert (judged.status, judged.reason) == (status, reason)
 
 
+@pytest.mark.fault(69)
 @pytest.mark.parametrize("kind", [Kind.FACT, Kind.PROMPT, Kind.WELCOME, Kind.COMMENT])
 def test_a_loss_silences_everything_that_we_start(kind: Kind) -> None:
     assert verdict(standing(kind=kind, lost=True), NOON).reason is Reason.LOSS
@@ -58,12 +59,14 @@ def test_a_comment_in_the_quiet_hours_is_put_off() -> None:
     assert (judged.status, judged.due_at) == (None, morning)
 
 
+@pytest.mark.fault(106)
 def test_the_answer_to_a_stop_goes_at_once_even_at_night() -> None:
     night = standing(kind=Kind.ANSWER, messaging=Messaging.STOPPED, quiet_until=NOON + timedelta(hours=8))
 
     assert verdict(night, NOON) == SEND
 
 
+@pytest.mark.fault(20)
 def test_receipts_in_any_order_end_in_the_same_state() -> None:
     told = [DeliveryStatus.ACCEPTED, DeliveryStatus.SENT, DeliveryStatus.UNDELIVERED, DeliveryStatus.DELIVERED]
 
@@ -74,6 +77,7 @@ def test_receipts_in_any_order_end_in_the_same_state() -> None:
         assert state is DeliveryStatus.DELIVERED
 
 
+@pytest.mark.fault(20)
 @given(current=st.sampled_from(DeliveryStatus), told=st.sampled_from(DeliveryStatus))
 def test_a_receipt_never_lowers_the_rank(current: DeliveryStatus, told: DeliveryStatus) -> None:
     assert rules.RANK[raised(current, told)] == max(rules.RANK[current], rules.RANK[told])

@@ -28,6 +28,7 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize(
     ("day", "at", "zone", "instant"),
     [
@@ -45,6 +46,7 @@ def test_a_chosen_time_becomes_an_instant(day: date, at: time, zone: str, instan
     assert instant_of(day, at, ZoneInfo(zone)) == utc(instant)
 
 
+@pytest.mark.fault(63)
 @given(day=DAYS, at=TIMES, zone=ZONES)
 def test_the_clock_on_the_wall_shows_the_chosen_time_or_the_end_of_a_gap(day: date, at: time, zone: ZoneInfo) -> None:
     local = instant_of(day, at, zone).astimezone(zone)
@@ -55,6 +57,7 @@ def test_the_clock_on_the_wall_shows_the_chosen_time_or_the_end_of_a_gap(day: da
         assert datetime.combine(day, at) < local.replace(tzinfo=None)
 
 
+@pytest.mark.fault(63)
 @given(day=DAYS, at=TIMES, zone=ZONES)
 def test_a_time_that_comes_twice_is_meant_once_and_first(day: date, at: time, zone: ZoneInfo) -> None:
     instant = instant_of(day, at, zone)
@@ -68,6 +71,7 @@ def test_each_local_day_has_one_instant_later_than_the_day_before(day: date, at:
     assert instant_of(day, at, zone) < instant_of(day + timedelta(days=1), at, zone)
 
 
+@pytest.mark.fault(76)
 @given(wanted=st.datetimes(datetime(2024, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC)), zone=ZONES)
 def test_a_decent_instant_is_never_in_the_quiet_hours_and_never_earlier(wanted: datetime, zone: ZoneInfo) -> None:
     decent = decent_instant(wanted, zone, QUIET)
@@ -89,6 +93,7 @@ def test_the_window_of_a_day_ends_with_its_quiet_hours() -> None:
     assert window_end(date(2026, 7, 10), ZoneInfo("Europe/London"), QUIET) == utc("2026-07-10T20:00")
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize("text", ["21:00", "23:59", "00:00", "07:59"])
 def test_a_time_in_the_quiet_hours_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError, match="from 08:00 and before 21:00"):

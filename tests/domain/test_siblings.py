@@ -176,6 +176,7 @@ def test_no_day_number_of_an_infant_comes_twice_or_is_left_out(birth: Birth) -> 
     assert early == list(range(280 - birth.gestation_days if birth.preterm else 0))
 
 
+@pytest.mark.fault(66)
 @given(st.dates(date(1996, 1, 1), date(2096, 12, 31)))
 def test_the_second_birthday_is_two_years_on_and_after_a_leap_day_the_first_of_march(born_on: date) -> None:
     birthday = second_birthday(born_on)
@@ -187,6 +188,7 @@ def test_the_second_birthday_is_two_years_on_and_after_a_leap_day_the_first_of_m
         assert (birthday.month, birthday.day) == (born_on.month, born_on.day)
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize(
     ("born_on", "day", "number"),
     [
@@ -201,6 +203,7 @@ def test_a_leap_day_is_a_day_like_any_other(born_on: date, day: date, number: in
     assert stage_on(known, day) == (Stage.INFANT, number)
 
 
+@pytest.mark.fault(68)
 @given(BIRTHS, st.integers(0, 800))
 def test_corrected_age_counts_till_the_second_birthday_and_not_a_day_longer(birth: Birth, after: int) -> None:
     day = birth.born_on + timedelta(days=after)
@@ -238,6 +241,7 @@ def _offsets(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[tuple[d
         begin += day
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize("at", [time(8, 0), time(20, 59)])
 def test_in_every_zone_over_three_years_each_local_day_has_its_slot_once(at: time) -> None:
     for zone in _zones():

@@ -38,6 +38,7 @@ def test_with_nothing_against_it_a_slot_is_sent() -> None:
     assert reason_for(replace(SENT, kind=Kind.PROMPT)) is None
 
 
+@pytest.mark.fault(111)
 @pytest.mark.parametrize(("reason", "against"), AGAINST)
 def test_each_thing_against_a_slot_has_its_reason(reason: Reason, against: dict[str, Any]) -> None:
     assert reason_for(replace(SENT, **against)) is reason

@@ -27,6 +27,7 @@ def test_within_a_day_of_a_parents_message_they_get_our_own_words(heard_ago: tim
     assert on_whatsapp(heard_ago) is Way.WHATSAPP
 
 
+@pytest.mark.fault(78)
 @pytest.mark.parametrize("heard_ago", [DAY - timedelta(minutes=5), DAY, timedelta(days=30), None])
 def test_row_78_a_window_that_closed_between_plan_and_send_means_the_template(heard_ago: timedelta | None) -> None:
     assert on_whatsapp(heard_ago) is Way.TEMPLATE
@@ -41,6 +42,7 @@ def test_row_78_with_neither_it_is_not_sent_and_says_why() -> None:
     assert str(Way.CLOSED) == "window_closed"
 
 
+@pytest.mark.fault(78)
 def test_row_78_told_that_the_window_is_closed_it_goes_by_the_template_once_and_then_as_a_text_message() -> None:
     assert on_whatsapp(timedelta(hours=1), OUTSIDE_WINDOW) is Way.TEMPLATE
     assert on_whatsapp(timedelta(hours=1), OUTSIDE_WINDOW, OUTSIDE_WINDOW) is Way.SMS
@@ -68,6 +70,7 @@ def test_whoever_is_not_on_whatsapp_gets_a_text_message_or_nothing(channel: Chan
     assert way(channel, NOW, NOW, has_template=True, has_sms=False) is Way.CLOSED
 
 
+@pytest.mark.fault(78)
 @given(
     heard_ago=st.none() | st.timedeltas(timedelta(days=-1), timedelta(days=3)),
     told=st.lists(st.sampled_from(sorted(ANOTHER_WAY)), min_size=4, max_size=6),

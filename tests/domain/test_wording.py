@@ -18,6 +18,7 @@ pieces = st.sampled_from(
 templates = st.lists(pieces, max_size=12).map("".join)
 
 
+@pytest.mark.fault(110)
 @pytest.mark.parametrize(
     ("babies", "told"),
     [

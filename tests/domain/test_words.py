@@ -106,6 +106,7 @@ def test_a_birth_is_told_with_its_gestation(text: str, born_on: str | None, gest
     assert read(text) == Steering(keyword=Keyword.BORN, born_on=day, gestation_days=gestation_days)
 
 
+@pytest.mark.fault(108)
 @pytest.mark.parametrize(
     "text",
     [
@@ -336,6 +337,7 @@ def test_nothing_longer_than_80_characters_steers() -> None:
     assert read("STOP" + "." * 200 + "that is what I said") is None
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize(
     "piece",
     ["stop ", "a", " ", "-", "1", "1+", "12/3 ", "born 1 ", "x ", "please ", "\u0301", "\u200b", "ﷺ", "8am ", "dont ",

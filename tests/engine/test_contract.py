@@ -97,6 +97,7 @@ def test_a_hint_calls_its_handler_and_no_other(pair: Pair) -> None:
     assert deliver.at == []
 
 
+@pytest.mark.fault(79)
 def test_a_thousand_hints_at_once_are_few_looks_and_one_after_the_last(pair: Pair) -> None:
     look = Look(seconds=0.05)
     pair.start({Work.DELIVER: look})
@@ -144,6 +145,7 @@ def test_hints_that_come_during_a_look_are_one_more_look(pair: Pair) -> None:
     assert look.most_at_work == 1
 
 
+@pytest.mark.fault(2, 79)
 def test_hints_that_are_lost_or_come_again_harm_nothing(pair: Pair, home: str) -> None:
     database = make_engine(home)
     with database.begin() as connection:

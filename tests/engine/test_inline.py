@@ -64,6 +64,7 @@ def test_a_handler_that_fails_is_called_again_at_the_next_hint(capsys: pytest.Ca
     assert "broken once" in captured.out + captured.err  # where depends on how logging is set up
 
 
+@pytest.mark.fault(101)
 def test_stopping_lets_a_look_finish() -> None:
     engine, entered, done = InlineEngine(), threading.Event(), threading.Event()
 

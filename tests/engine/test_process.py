@@ -128,6 +128,7 @@ def opened(*, need_schema: bool = True) -> Iterator[Context]:
         ctx.database.dispose()
 
 
+@pytest.mark.fault(101)
 @pytest.mark.parametrize("engine", ["inline", "dbos"])
 def test_a_worker_hears_of_others_and_on_sigterm_finishes_what_is_under_way(
     engine: str, database_url: str, environment: Callable[[str, str], dict[str, str]], provider: Provider

@@ -95,6 +95,7 @@ BROKEN_PROMPTS: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.fault(77)
 @pytest.mark.parametrize(("rule", "fields"), BROKEN_FACTS)
 def test_a_fact_that_breaks_a_rule_is_found(bank: Bank, rule: str, fields: dict[str, Any]) -> None:
     bank.fact(**fields)
@@ -109,6 +110,7 @@ def test_a_fact_that_breaks_a_rule_is_found(bank: Bank, rule: str, fields: dict[
     assert found[0].message.endswith((".", "!", "?"))
 
 
+@pytest.mark.fault(77)
 @pytest.mark.parametrize(("rule", "fields"), BROKEN_PROMPTS)
 def test_a_prompt_that_breaks_a_rule_is_found(bank: Bank, rule: str, fields: dict[str, Any]) -> None:
     bank.prompt(**fields)

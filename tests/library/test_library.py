@@ -187,6 +187,7 @@ def test_the_crisis_message_carries_its_signposts_while_they_are_fresh(real: Lib
     assert real.signposts_of(crisis, checked + timedelta(days=180)) == ""
 
 
+@pytest.mark.fault(112)
 def test_a_message_reads_well_when_its_signposts_are_too_old_to_send(real: Library) -> None:
     said = real.say("loss", "en-GB", ["Robin"], on=date(2028, 1, 1))
 

@@ -83,11 +83,13 @@ KEYWORDS = [(entry.keyword, example) for entry in REAL.keyword_entries for examp
 NO_KEYWORDS = [(entry.keyword, example) for entry in REAL.keyword_entries for example in entry.must_not_match]
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(("keyword", "example"), KEYWORDS)
 def test_a_message_that_must_match_does(keyword: str, example: str) -> None:
     assert read_keyword(example, REAL.keywords) == keyword
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(("keyword", "example"), NO_KEYWORDS)
 def test_a_message_that_must_not_match_does_not(keyword: str, example: str) -> None:
     assert read_keyword(example, REAL.keywords) != keyword
@@ -120,6 +122,7 @@ BROKEN_MESSAGES: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.fault(77)
 @pytest.mark.parametrize(("rule", "fields"), BROKEN_MESSAGES)
 def test_a_message_that_breaks_a_rule_is_found(bank: Bank, rule: str, fields: dict[str, Any]) -> None:
     checked = {"checked_on", "checked_by"}
@@ -161,6 +164,7 @@ def test_a_message_that_is_there_twice_is_found(bank: Bank) -> None:
     assert bank.rules() == {"id-used-twice"}
 
 
+@pytest.mark.fault(112)
 @pytest.mark.parametrize(
     ("today", "rule", "notice"),
     [

@@ -24,6 +24,7 @@ def with_gps() -> bytes:
     return picture(exif=exif)
 
 
+@pytest.mark.fault(42, 43)
 def test_a_photo_is_turned_upright_and_loses_where_it_was_taken() -> None:
     made = clean(with_gps())
 
@@ -50,6 +51,7 @@ def test_every_kind_of_jpeg_and_png_becomes_a_jpeg(kind: str, mode: str) -> None
     assert clean(data.getvalue()).content_type == "image/jpeg"
 
 
+@pytest.mark.fault(42, 44, 45)
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -67,6 +69,7 @@ def test_anything_else_is_refused_in_words_for_staff(data: bytes, says: str) -> 
         clean(data)
 
 
+@pytest.mark.fault(41)
 def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     bomb = picture((9000, 9000), "PNG", "1")
 

@@ -30,6 +30,7 @@ def messaging(ctx: Context) -> list[Messaging]:
 # Pauses
 
 
+@pytest.mark.fault(108)
 def test_a_pause_of_seven_days_ends_by_itself_with_the_first_slot_of_the_right_local_day(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_new_time_that_is_over_today_counts_from_tomorrow_and_today_stays(
     assert len(slots(ctx, local_day=date(2026, 3, 2))) == 2
 
 
+@pytest.mark.fault(108)
 def test_a_time_at_night_is_refused_with_our_answer_and_changes_nothing(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -183,6 +185,7 @@ JOURNEYS = (
 )
 
 
+@pytest.mark.fault(64)
 def test_who_flies_round_the_world_and_back_gets_no_slot_twice_and_none_at_night(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -243,6 +246,7 @@ def test_a_caregiver_may_want_facts_only(living: Living, ctx: Context, channel: 
 # Stop and start
 
 
+@pytest.mark.fault(37)
 def test_a_stop_on_a_shared_phone_stops_both_and_a_start_brings_both_back(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -347,6 +351,7 @@ def test_a_comment_that_waited_goes_after_a_start(
 # What has come in, and nobody has looked at yet
 
 
+@pytest.mark.fault(36)
 def test_words_that_came_and_were_not_read_yet_hold_back_the_whole_family(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -394,6 +399,7 @@ def test_an_ordinary_answer_holds_its_family_back_only_till_it_was_looked_at(
     assert len(channel.came) == 1
 
 
+@pytest.mark.fault(58)
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one lock for everything
 def test_a_database_that_is_busy_loses_no_stop(living: Living, ctx: Context) -> None:
     enrol_family(ctx)
@@ -412,6 +418,7 @@ def test_a_database_that_is_busy_loses_no_stop(living: Living, ctx: Context) -> 
     assert messaging(ctx) == [Messaging.STOPPED]
 
 
+@pytest.mark.fault(72)
 def test_one_number_given_to_two_caregivers_at_once_is_one_ones(living: Living, ctx: Context) -> None:
     parents(ctx, born_on=date(2026, 2, 1))
     ids = iter((1, 2, 1, 2))

@@ -65,6 +65,7 @@ def test_the_fact_of_the_day_arrives_once_with_the_babys_name(ctx: Context, chan
     ]
 
 
+@pytest.mark.fault(8)
 def test_two_workers_at_once_send_each_message_once(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time("2026-03-07T18:00Z"):
         for number in range(30):
@@ -97,6 +98,7 @@ def test_outcomes_are_written_many_at_a_time(ctx: Context, channel: MemoryChanne
     assert len(written) < 10
 
 
+@pytest.mark.fault(76)
 def test_after_an_outage_only_the_newest_slot_of_the_day_goes(ctx: Context, channel: MemoryChannel) -> None:
     channel.sent.clear()
 
@@ -107,6 +109,7 @@ def test_after_an_outage_only_the_newest_slot_of_the_day_goes(ctx: Context, chan
     assert (fact(ctx).status, fact(ctx).reason) == (DeliveryStatus.EXPIRED, Reason.SUPERSEDED)
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize(
     ("change_it", "reason"),
     [
@@ -126,6 +129,7 @@ def test_what_changed_after_planning_is_read_inside_the_claim(
     assert fact(ctx).reason is reason
 
 
+@pytest.mark.fault(76)
 def test_late_inside_the_window_is_sent_and_past_it_is_expired(ctx: Context) -> None:
     assert deliver_at(ctx, "2026-03-08T20:59:59Z") == {DeliveryStatus.ACCEPTED: 1, DeliveryStatus.EXPIRED: 1}
 
@@ -134,6 +138,7 @@ def test_late_inside_the_window_is_sent_and_past_it_is_expired(ctx: Context) -> 
     assert deliver_at(ctx, "2026-03-09T21:00Z") == {DeliveryStatus.EXPIRED: 2}
 
 
+@pytest.mark.fault(3)
 def test_the_sweep_ends_what_is_late_and_what_a_vanished_worker_held(ctx: Context) -> None:
     change(
         ctx,
@@ -150,6 +155,7 @@ def test_the_sweep_ends_what_is_late_and_what_a_vanished_worker_held(ctx: Contex
     assert [row.status for row in daily(ctx)] == [DeliveryStatus.UNKNOWN, DeliveryStatus.EXPIRED]
 
 
+@pytest.mark.fault(10)
 @pytest.mark.parametrize(
     ("error", "status", "reason"),
     [
@@ -184,6 +190,7 @@ def test_an_unknown_outcome_is_never_sent_again_by_itself(ctx: Context, channel:
     assert channel.sent == []
 
 
+@pytest.mark.fault(80)
 def test_trying_again_ends_after_five_failures(ctx: Context, channel: MemoryChannel) -> None:
     channel.fail_with = ChannelError("not now")
 
@@ -193,6 +200,7 @@ def test_trying_again_ends_after_five_failures(ctx: Context, channel: MemoryChan
     assert (fact(ctx).status, fact(ctx).reason, fact(ctx).attempts) == (DeliveryStatus.FAILED, Reason.GAVE_UP, 5)
 
 
+@pytest.mark.fault(105)
 def test_a_stop_that_the_provider_knows_of_becomes_ours(ctx: Context, channel: MemoryChannel) -> None:
     channel.fail_with = ChannelOptedOutError("said STOP", provider_code=21610)
 
@@ -205,6 +213,7 @@ def test_a_stop_that_the_provider_knows_of_becomes_ours(ctx: Context, channel: M
     ]
 
 
+@pytest.mark.fault(80)
 def test_a_text_that_cannot_be_made_stops_nobody_else(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time("2026-03-08T00:06Z"):
         enrol_family(ctx, phone="+447700900150", born_on=date(2026, 2, 2))
@@ -218,6 +227,7 @@ def test_a_text_that_cannot_be_made_stops_nobody_else(ctx: Context, channel: Mem
     assert fact(ctx).reason is Reason.UNREADABLE
 
 
+@pytest.mark.fault(102)
 def test_a_worker_whose_lease_was_taken_over_cannot_write(ctx: Context, channel: MemoryChannel) -> None:
     taken = fact(ctx).id
 
@@ -234,6 +244,7 @@ def test_a_worker_whose_lease_was_taken_over_cannot_write(ctx: Context, channel:
     assert (fact(ctx).status, fact(ctx).lease) == (DeliveryStatus.SENDING, "another")
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize("order", [("sent", "delivered"), ("delivered", "sent"), ("delivered", "queued", "sent")])
 def test_a_late_receipt_never_lowers_the_state(ctx: Context, order: tuple[str, ...]) -> None:
     deliver_at(ctx, "2026-03-08T09:00Z")
@@ -249,6 +260,7 @@ def test_a_late_receipt_never_lowers_the_state(ctx: Context, order: tuple[str, .
     assert [receipt.told for receipt in rows(ctx, Receipt)] == list(order)
 
 
+@pytest.mark.fault(21)
 def test_a_receipt_before_our_own_commit_is_kept_and_names_the_message(ctx: Context) -> None:
     row = fact(ctx)
     change(ctx, Delivery, row.id, status=DeliveryStatus.UNKNOWN)

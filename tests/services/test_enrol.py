@@ -112,6 +112,7 @@ def test_a_number_that_is_given_away_while_a_family_is_enrolled_is_refused_as_an
     assert len(rows(ctx, Family)) == 1
 
 
+@pytest.mark.fault(84)
 @freeze_time("2026-03-08T07:00Z")
 def test_names_and_numbers_are_unreadable_in_the_database(ctx: Context) -> None:
     enrol_family(ctx, name="Persephone", babies=("Thaddeus",))
@@ -126,6 +127,7 @@ def test_names_and_numbers_are_unreadable_in_the_database(ctx: Context) -> None:
         assert secret not in everything
 
 
+@pytest.mark.fault(67)
 @freeze_time("2026-03-08T12:00Z")
 @pytest.mark.parametrize(
     ("changes", "says"),
@@ -157,6 +159,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert rows(ctx, Caregiver) == []
 
 
+@pytest.mark.fault(72)
 @freeze_time("2026-03-08T12:00Z")
 def test_an_unknown_study_and_a_known_number_are_refused(ctx: Context) -> None:
     enrol_family(ctx)
@@ -171,6 +174,7 @@ def test_an_unknown_study_and_a_known_number_are_refused(ctx: Context) -> None:
     assert len(rows(ctx, Family)) == 1
 
 
+@pytest.mark.fault(71)
 @pytest.mark.parametrize("number", ["+442079460000", "+44791112345", "+447911123456789"])
 def test_without_the_simulator_only_real_mobile_numbers_are_taken(number: str) -> None:
     with pytest.raises(InvalidInputError, match=r"not a mobile|not a number"):
@@ -181,6 +185,7 @@ def test_a_real_mobile_number_is_written_in_e164() -> None:
     assert enrol.parse_phone("+44 7911 123456", simulated=False) == "+447911123456"
 
 
+@pytest.mark.fault(72)
 @freeze_time("2026-03-08T12:00Z")
 def test_the_same_number_enrolled_eight_times_at_once_is_one_family(ctx: Context) -> None:
     def try_it() -> str:

@@ -27,6 +27,7 @@ def state_of_comment(ctx: Context, reviewer: int) -> tuple[DeliveryStatus | None
     return written.state, written.reason
 
 
+@pytest.mark.fault(115)
 @pytest.mark.parametrize("why", life.CHOSEN_HOLDS)
 def test_a_comment_from_before_a_hold_is_taken_back_and_its_writer_sees_why(
     living: Living, ctx: Context, channel: Phones, reviewer: int, why: Hold

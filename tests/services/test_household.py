@@ -69,6 +69,7 @@ def test_two_babies_of_one_caregiver_come_on_alternate_days_under_the_cap(
     assert {row.reason for row in slots(ctx, local_day=date(2026, 3, 11))} == {None}
 
 
+@pytest.mark.fault(72)
 def test_a_shared_phone_gets_each_message_once_and_only_the_owners(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -172,6 +173,7 @@ def test_with_the_number_of_a_shared_phone_everybody_on_it_moves(
     assert stranger.caregivers[0][0] == 3
 
 
+@pytest.mark.fault(70)
 def test_somebody_elses_number_is_left_alone_at_once_and_a_person_asks_for_the_right_one(
     living: Living, ctx: Context, channel: Phones
 ) -> None:

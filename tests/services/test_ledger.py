@@ -72,6 +72,7 @@ def test_it_agrees_after_joins_moves_stops_births_losses_and_journeys(living: Li
     assert rows(ctx, Task, kind=TaskKind.LEDGER) == []
 
 
+@pytest.mark.fault(64)
 def test_a_journey_leaves_nothing_open_after_its_window(living: Living, ctx: Context) -> None:
     journeys = (
         ("Pacific/Auckland", "Pacific/Honolulu", "2026-03-02T12:00"),
@@ -91,6 +92,7 @@ def test_a_journey_leaves_nothing_open_after_its_window(living: Living, ctx: Con
         assert ledger.check(ctx), half_hour
 
 
+@pytest.mark.fault(118)
 def test_a_row_that_vanished_is_missed_and_a_person_is_told_once(living: Living, ctx: Context) -> None:
     enrol_family(ctx)
     living.at("2026-03-03T09:00")

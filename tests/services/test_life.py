@@ -60,6 +60,7 @@ def test_a_birth_told_by_staff_changes_the_stage_the_same_day_and_each_parent_is
     assert [(row.stage, row.age_day) for row in mothers] == [(Stage.ANTENATAL, -2), (Stage.INFANT, 1)]
 
 
+@pytest.mark.fault(108)
 def test_a_parent_who_texts_born_today_at_night_is_answered_at_once_and_the_other_in_the_morning(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -116,6 +117,7 @@ def test_of_an_early_birth_without_its_weeks_we_ask_and_so_does_a_person(
     assert open_tasks(ctx, TaskKind.CHECK_GESTATION) == []
 
 
+@pytest.mark.fault(67)
 def test_a_birth_that_cannot_be_is_refused_with_the_reason_and_nothing_is_changed(
     living: Living, ctx: Context
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_family_whose_arm_gets_no_messages_is_not_told_that_they_follow_the_ba
 # Corrected dates
 
 
+@pytest.mark.fault(67)
 def test_days_that_come_again_after_a_correction_are_not_sent_again_and_then_it_goes_on(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -227,6 +230,7 @@ def test_days_that_come_again_after_a_correction_are_not_sent_again_and_then_it_
     assert len(channel.of(SAM)) == len(set(channel.of(SAM)))
 
 
+@pytest.mark.fault(67)
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.data(),
@@ -279,6 +283,7 @@ def test_a_question_about_a_day_that_was_wrong_is_not_asked(living: Living, ctx:
     assert asked == [utc("2026-04-13T09:00")]  # not on 6 April: the third day's question was had
 
 
+@pytest.mark.fault(67)
 def test_a_correction_that_cannot_be_is_refused(living: Living, ctx: Context) -> None:
     family = enrol_family(ctx, born_on=None, due_on=DUE)
     cannot_be: list[tuple[dict[str, Any], type[BabyMindError], str]] = [
@@ -299,6 +304,7 @@ def test_a_correction_that_cannot_be_is_refused(living: Living, ctx: Context) ->
 # What a person holds
 
 
+@pytest.mark.fault(69)
 @pytest.mark.parametrize("why", [Hold.IN_CARE, Hold.ADOPTED])
 def test_a_hold_stops_everything_about_the_baby_at_once_till_a_person_ends_it(
     living: Living, ctx: Context, channel: Phones, why: Hold
@@ -346,6 +352,7 @@ def test_while_one_child_is_held_the_sibling_has_every_day(living: Living, ctx: 
 # Overdue, and the end
 
 
+@pytest.mark.fault(109)
 def test_past_the_due_date_we_ask_three_times_and_after_three_weeks_a_person_does(
     living: Living, ctx: Context, channel: Phones
 ) -> None:

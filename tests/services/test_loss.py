@@ -37,6 +37,7 @@ def approve_condolence(ctx: Context) -> None:
 # Told, and everything stops
 
 
+@pytest.mark.fault(69)
 def test_a_loss_told_by_one_parent_cancels_all_that_was_on_its_way_to_both(
     living: Living, ctx: Context, channel: Phones, reviewer: int
 ) -> None:
@@ -232,6 +233,7 @@ def test_a_comment_held_back_by_a_stop_does_not_come_with_a_start_after_a_loss(
     assert channel.came == []
 
 
+@pytest.mark.fault(115)
 def test_a_comment_written_at_the_moment_a_loss_is_told_never_goes(
     living: Living, ctx: Context, channel: Phones, reviewer: int
 ) -> None:
@@ -333,6 +335,7 @@ def test_the_end_of_a_programme_is_not_told_after_a_loss(living: Living, ctx: Co
 # Twins and siblings
 
 
+@pytest.mark.fault(69)
 def test_when_one_twin_dies_the_other_is_held_till_a_person_has_spoken_with_the_family(
     living: Living, ctx: Context, channel: Phones
 ) -> None:
@@ -438,6 +441,7 @@ def test_the_siblings_of_a_baby_who_died_are_held_too(living: Living, ctx: Conte
 # Undone, when it was told wrongly
 
 
+@pytest.mark.fault(69)
 def test_a_loss_is_undone_by_a_person_with_both_confirmations_only(
     living: Living, ctx: Context, channel: Phones
 ) -> None:

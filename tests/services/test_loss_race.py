@@ -88,6 +88,7 @@ def random() -> Random:
     return Random(SEED)  # noqa: S311 - the same waits every time
 
 
+@pytest.mark.fault(69)
 def test_a_loss_told_by_text_in_the_last_second_reaches_the_phones_before_the_message_does(
     living: Living, ctx: Context, channel: Phones, random: Random
 ) -> None:

@@ -192,6 +192,7 @@ def test_what_is_not_there_is_said_not_to_be(ctx: Context) -> None:
 # Stuck
 
 
+@pytest.mark.fault(80)
 @freeze_time(NOW)
 def test_what_was_not_the_familys_fault_is_stuck_and_what_was_is_not(ctx: Context, sam: int) -> None:
     failed, cancelled = DeliveryStatus.FAILED, DeliveryStatus.CANCELLED
@@ -215,6 +216,7 @@ def test_what_was_not_the_familys_fault_is_stuck_and_what_was_is_not(ctx: Contex
     assert [row.id for row in parked.overview(ctx, DAY, stuck_after=mine[2]).stuck.rows] == mine[3:]
 
 
+@pytest.mark.fault(80)
 @freeze_time(NOW)
 def test_a_text_that_could_not_go_is_made_anew_once_it_is_mended(
     ctx: Context, sam: int, channel: MemoryChannel

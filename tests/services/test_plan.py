@@ -20,6 +20,7 @@ def plan_on(ctx: Context, instant: str, **options: bool) -> Counter[Reason | Non
         return plan.plan_due(ctx, **options)
 
 
+@pytest.mark.fault(1)
 def test_planning_twice_plans_nothing_the_second_time(ctx: Context) -> None:
     with freeze_time("2026-03-01T07:00Z"):
         enrol_family(ctx)
@@ -51,6 +52,7 @@ def test_a_dry_run_counts_and_writes_nothing(ctx: Context) -> None:
     assert rows(ctx, PlannedDay) == []
 
 
+@pytest.mark.fault(8)
 def test_planning_in_four_threads_at_once_doubles_nothing(ctx: Context) -> None:
     with freeze_time("2026-03-01T07:00Z"):
         for number in range(20):
@@ -75,6 +77,7 @@ def test_a_caregiver_is_planned_by_the_clock_on_their_own_wall(ctx: Context) -> 
     assert due == {utc("2026-03-08T20:00"), utc("2026-03-09T04:00"), utc("2026-03-08T16:00"), utc("2026-03-09T00:00")}
 
 
+@pytest.mark.fault(68)
 def test_the_item_is_the_one_of_the_age_day(ctx: Context) -> None:
     with freeze_time("2026-03-01T07:00Z"):
         enrol_family(ctx, born_on=date(2026, 1, 1), gestation_days=217)  # due on 5 March
@@ -87,6 +90,7 @@ def test_the_item_is_the_one_of_the_age_day(ctx: Context) -> None:
     assert [(stage and stage.value, age_day) for stage, age_day in stages] == [("early", 62), ("infant", 0)]
 
 
+@pytest.mark.fault(111)
 @pytest.mark.parametrize(
     ("table", "values", "reason"),
     [
@@ -113,6 +117,7 @@ def test_what_is_not_sent_is_written_with_its_reason(
     assert {(row.status, row.reason) for row in today} == {(DeliveryStatus.SKIPPED, reason)}
 
 
+@pytest.mark.fault(109)
 @pytest.mark.parametrize(
     ("due_in", "reason"), [(85, Reason.WAITING), (84, None), (-21, None), (-22, Reason.HELD)]
 )  # fmt: skip
@@ -134,6 +139,7 @@ def test_a_family_that_left_and_a_programme_that_is_over_get_no_rows(ctx: Contex
     assert len(daily(ctx)) == before
 
 
+@pytest.mark.fault(76)
 def test_after_an_outage_of_days_each_missed_slot_has_its_row_and_its_reason(ctx: Context) -> None:
     with freeze_time("2026-03-01T07:00Z"):
         enrol_family(ctx)

@@ -51,6 +51,7 @@ def told(ctx: Context, status: DeliveryStatus, code: int | None = None, *, ref: 
         receipts.hear(ctx, row.id, Receipt(ref or row.provider_ref or "", status.value, status, code))
 
 
+@pytest.mark.fault(14)
 def test_a_phone_that_is_off_is_tried_again_while_the_day_lasts(ctx: Context, channel: MemoryChannel) -> None:
     told(ctx, DeliveryStatus.UNDELIVERED, UNREACHABLE)
 
@@ -63,6 +64,7 @@ def test_a_phone_that_is_off_is_tried_again_while_the_day_lasts(ctx: Context, ch
     assert len({one.provider_ref for one in rows(ctx, Attempt, delivery_id=fact(ctx).id)}) == 2
 
 
+@pytest.mark.fault(26)
 def test_a_receipt_that_comes_twice_is_one_failure(ctx: Context, channel: MemoryChannel) -> None:
     ref = fact(ctx).provider_ref
     for _ in range(3):
@@ -75,6 +77,7 @@ def test_a_receipt_that_comes_twice_is_one_failure(ctx: Context, channel: Memory
     assert [one.applied for one in rows(ctx, KeptReceipt)] == [True, False, False, False]
 
 
+@pytest.mark.fault(14)
 def test_what_arrives_after_all_is_not_sent_again(ctx: Context, channel: MemoryChannel) -> None:
     ref = fact(ctx).provider_ref
     told(ctx, DeliveryStatus.UNDELIVERED, UNREACHABLE, ref=ref)
@@ -95,6 +98,7 @@ def test_trying_again_ends_with_the_window(ctx: Context, channel: MemoryChannel)
     assert (fact(ctx).status, fact(ctx).reason) == (DeliveryStatus.UNDELIVERED, Reason.TOO_LATE)
 
 
+@pytest.mark.fault(14, 70, 71)
 def test_a_number_that_is_gone_is_given_up_and_a_person_asks_for_another(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -111,6 +115,7 @@ def test_a_number_that_is_gone_is_given_up_and_a_person_asks_for_another(
     assert [(task.kind, task.family_id) for task in rows(ctx, Task)] == [(TaskKind.NUMBER_FAILED, 1)]
 
 
+@pytest.mark.fault(14)
 def test_being_blocked_is_told_from_a_number_that_is_gone(ctx: Context) -> None:
     told(ctx, DeliveryStatus.UNDELIVERED, BLOCKED)
 
@@ -129,6 +134,7 @@ def test_a_number_that_changed_meanwhile_is_not_closed_for_what_the_old_one_did(
     assert [one.closed_why for one in rows(ctx, Address)] == [ClosedWhy.CHANGED, None]
 
 
+@pytest.mark.fault(14)
 def test_a_phone_out_of_reach_for_a_week_is_given_up(ctx: Context) -> None:
     template = fact(ctx)
     with ctx.sessions.begin() as session:
@@ -149,6 +155,7 @@ def test_a_phone_out_of_reach_for_a_week_is_given_up(ctx: Context) -> None:
     assert rows(ctx, Address)[0].closed_why is ClosedWhy.UNREACHABLE
 
 
+@pytest.mark.fault(105)
 def test_a_stop_that_only_the_provider_heard_becomes_ours(ctx: Context) -> None:
     told(ctx, DeliveryStatus.UNDELIVERED, OPTED_OUT)
 
@@ -161,6 +168,7 @@ def test_a_stop_that_only_the_provider_heard_becomes_ours(ctx: Context) -> None:
     ]
 
 
+@pytest.mark.fault(16, 23)
 @pytest.mark.parametrize("code", [SUSPENDED, NEW])
 def test_what_is_wrong_with_the_account_or_new_to_us_is_one_alert(ctx: Context, code: int) -> None:
     for _ in range(2):
@@ -169,6 +177,7 @@ def test_what_is_wrong_with_the_account_or_new_to_us_is_one_alert(ctx: Context, 
     assert [(task.kind, task.details) for task in rows(ctx, Task)] == [(TaskKind.PROVIDER, {"code": code})]
 
 
+@pytest.mark.fault(22)
 def test_a_receipt_for_a_message_that_another_delivery_has_changes_nothing(ctx: Context) -> None:
     other = next(row for row in rows(ctx, Delivery) if row.kind.value == "welcome")
     prompt = next(row for row in daily(ctx) if row.kind.value == "prompt")

@@ -53,6 +53,7 @@ def family(ctx: Context) -> None:
         deliver.deliver_due(ctx)
 
 
+@pytest.mark.fault(17)
 @freeze_time("2026-03-08T18:00Z")
 def test_the_same_message_kept_twenty_times_at_once_is_one_reply(ctx: Context) -> None:
     kept = at_once(lambda: receive.keep(ctx, "SM1", form("SM1", "She smiled")), 20)
@@ -62,6 +63,7 @@ def test_the_same_message_kept_twenty_times_at_once_is_one_reply(ctx: Context) -
     assert len(rows(ctx, Reply)) == 1
 
 
+@pytest.mark.fault(73)
 @freeze_time("2026-03-08T18:00Z")
 def test_words_are_kept_sealed_and_tied_to_the_prompt_they_answer(ctx: Context) -> None:
     send(ctx, "SM1", "He is thinking of the cat 🐈")
@@ -73,6 +75,7 @@ def test_words_are_kept_sealed_and_tied_to_the_prompt_they_answer(ctx: Context) 
     assert "cat" not in reply.text_sealed
 
 
+@pytest.mark.fault(73)
 @pytest.mark.parametrize(("instant", "tied"), [("2026-03-11T16:59Z", True), ("2026-03-12T17:01Z", False)])
 def test_a_reply_days_later_is_tied_only_while_it_can_be_about_the_prompt(
     ctx: Context, instant: str, tied: bool
@@ -83,6 +86,7 @@ def test_a_reply_days_later_is_tied_only_while_it_can_be_about_the_prompt(
     assert (rows(ctx, Reply)[0].delivery_id is not None) is tied
 
 
+@pytest.mark.fault(107)
 @freeze_time("2026-03-08T18:00Z")
 def test_a_number_that_we_do_not_know_waits_for_a_person(ctx: Context) -> None:
     send(ctx, "SM1", "Who is this?", from_="+447700900999")
@@ -92,6 +96,7 @@ def test_a_number_that_we_do_not_know_waits_for_a_person(ctx: Context) -> None:
     assert rows(ctx, Caregiver)[0].messaging is Messaging.ACTIVE
 
 
+@pytest.mark.fault(37)
 @freeze_time("2026-03-08T09:30Z")
 @pytest.mark.parametrize("text", ["STOP", "stop.", " Stop ", "\u200bSTOP", "unsubscribe"])
 def test_stop_stops_everything_for_that_caregiver_only(ctx: Context, text: str) -> None:
@@ -109,6 +114,7 @@ def test_stop_stops_everything_for_that_caregiver_only(ctx: Context, text: str) 
     assert [event.action for event in rows(ctx, AuditEvent)][-1] == "stop"
 
 
+@pytest.mark.fault(105)
 @freeze_time("2026-03-08T18:00Z")
 def test_the_providers_own_reading_of_stop_counts(ctx: Context) -> None:
     send(ctx, "SM1", "ARRET", OptOutType="STOP")
@@ -116,6 +122,7 @@ def test_the_providers_own_reading_of_stop_counts(ctx: Context) -> None:
     assert rows(ctx, Caregiver)[0].messaging is Messaging.STOPPED
 
 
+@pytest.mark.fault(37)
 def test_start_brings_the_messages_back_with_the_next_slot(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time("2026-03-09T00:05Z"):
         plan.plan_due(ctx)
@@ -147,6 +154,7 @@ def test_help_is_answered_by_us_only_where_the_provider_does_not(ctx: Context, c
     assert "999" in channel.sent[0].text
 
 
+@pytest.mark.fault(106)
 @freeze_time("2026-03-08T23:30Z")
 def test_our_own_answer_to_a_stop_goes_at_once_even_at_night(ctx: Context, channel: MemoryChannel) -> None:
     object.__setattr__(ctx, "provider_answers", False)
@@ -158,6 +166,7 @@ def test_our_own_answer_to_a_stop_goes_at_once_even_at_night(ctx: Context, chann
     assert len(channel.sent) == 1
 
 
+@pytest.mark.fault(34)
 @freeze_time("2026-03-08T18:00Z")
 @pytest.mark.parametrize("text", ["please don't stop", "she can't stop laughing", "born today", "link"])
 def test_what_is_unclear_or_not_ours_to_carry_out_goes_to_a_person(ctx: Context, text: str) -> None:
@@ -167,6 +176,7 @@ def test_what_is_unclear_or_not_ours_to_carry_out_goes_to_a_person(ctx: Context,
     assert rows(ctx, Caregiver)[0].messaging is Messaging.ACTIVE
 
 
+@pytest.mark.fault(80)
 @freeze_time("2026-03-08T18:00Z")
 def test_an_odd_message_holds_up_no_other_and_stays_for_a_person(ctx: Context) -> None:
     receive.keep(ctx, "SM1", {"MessageSid": ["SM1"]})  # no sender
@@ -180,6 +190,7 @@ def test_an_odd_message_holds_up_no_other_and_stays_for_a_person(ctx: Context) -
     ]
 
 
+@pytest.mark.fault(32)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(), max_size=400))
 def test_any_text_is_kept_exactly(ctx: Context, text: str) -> None:
@@ -190,6 +201,7 @@ def test_any_text_is_kept_exactly(ctx: Context, text: str) -> None:
     assert ctx.vault.open(rows(ctx, Reply)[-1].text_sealed) == text
 
 
+@pytest.mark.fault(43)
 @freeze_time("2026-03-08T18:00Z")
 def test_a_photo_is_fetched_turned_upright_and_bared_of_its_metadata(ctx: Context, channel: MemoryChannel) -> None:
     channel.media["https://provider/SM1/0"] = jpeg()
@@ -205,6 +217,7 @@ def test_a_photo_is_fetched_turned_upright_and_bared_of_its_metadata(ctx: Contex
     assert (media.status, media.width, media.height) == (MediaStatus.STORED, 20, 40)
 
 
+@pytest.mark.fault(39)
 def test_a_photo_that_is_not_there_yet_is_looked_for_again_and_at_last_given_up(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -223,6 +236,7 @@ def test_a_photo_that_is_not_there_yet_is_looked_for_again_and_at_last_given_up(
         receive.picture(ctx, rows(ctx, Media)[0].token)
 
 
+@pytest.mark.fault(39)
 @freeze_time("2026-03-08T18:00Z")
 def test_a_broken_photo_never_stops_the_words_beside_it(ctx: Context, channel: MemoryChannel) -> None:
     channel.media["https://provider/SM1/0"] = b"<svg onload=alert(1)>"
@@ -233,6 +247,7 @@ def test_a_broken_photo_never_stops_the_words_beside_it(ctx: Context, channel: M
     assert rows(ctx, Reply)[0].status is ReplyStatus.WAITING
 
 
+@pytest.mark.fault(107)
 @freeze_time("2026-03-08T18:00Z")
 def test_a_closed_address_is_nobodys(ctx: Context) -> None:
     from babymind.store.families import Address
@@ -258,6 +273,7 @@ def listened(ctx: Context, at: str) -> int:
         return found
 
 
+@pytest.mark.fault(19)
 def test_a_message_whose_webhook_was_lost_is_found_by_listing_with_the_time_it_was_sent(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -274,6 +290,7 @@ def test_a_message_whose_webhook_was_lost_is_found_by_listing_with_the_time_it_w
     assert rows(ctx, Reply)[1].delivery_id == rows(ctx, Reply)[0].delivery_id is not None
 
 
+@pytest.mark.fault(19)
 def test_a_stop_whose_webhook_was_lost_is_honoured(ctx: Context, channel: MemoryChannel) -> None:
     lost_webhook(channel, "SM1", "STOP", "2026-03-08T18:02")
 
@@ -282,6 +299,7 @@ def test_a_stop_whose_webhook_was_lost_is_honoured(ctx: Context, channel: Memory
     assert rows(ctx, Caregiver)[0].messaging is Messaging.STOPPED
 
 
+@pytest.mark.fault(8)
 def test_all_processes_together_list_once_in_a_while(ctx: Context, channel: MemoryChannel) -> None:
     listings: list[object] = []
     inbound_since = channel.inbound_since
@@ -300,6 +318,7 @@ def test_all_processes_together_list_once_in_a_while(ctx: Context, channel: Memo
     assert listings == [utc("2026-03-08T17:00"), utc("2026-03-08T17:45")]
 
 
+@pytest.mark.fault(19)
 def test_a_listing_that_broke_off_is_done_again_from_where_it_began(ctx: Context, channel: MemoryChannel) -> None:
     listened(ctx, "2026-03-08T18:00Z")
     lost_webhook(channel, "SM2", "He laughed", "2026-03-08T18:02")

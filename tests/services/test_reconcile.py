@@ -52,6 +52,7 @@ def minutes(first: float, last: float, every: float = 0.25) -> Iterator[datetime
     return (NINE + timedelta(minutes=first + every * number) for number in range(steps + 1))
 
 
+@pytest.mark.fault(9, 12)
 def test_a_message_whose_answer_was_lost_is_found_at_the_provider_and_not_sent_again(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_message_whose_answer_was_lost_is_found_at_the_provider_and_not_sent_a
     ]
 
 
+@pytest.mark.fault(9)
 def test_a_message_that_was_never_taken_is_sent_again_once_when_that_is_certain(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -92,6 +94,7 @@ def test_a_message_that_was_never_taken_is_sent_again_once_when_that_is_certain(
     assert (fact(ctx).status, fact(ctx).attempts, fact(ctx).failures) == (DeliveryStatus.ACCEPTED, 2, 1)
 
 
+@pytest.mark.fault(4)
 def test_a_worker_that_died_after_the_provider_took_the_message_costs_no_second_one(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -107,6 +110,7 @@ def test_a_worker_that_died_after_the_provider_took_the_message_costs_no_second_
     assert fact(ctx).status is DeliveryStatus.ACCEPTED
 
 
+@pytest.mark.fault(3)
 def test_a_worker_that_died_before_it_called_the_provider_loses_nothing(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time(NINE):
         assert len(claim(ctx, lease="gone", size=10).ready) == 1
@@ -118,6 +122,7 @@ def test_a_worker_that_died_before_it_called_the_provider_loses_nothing(ctx: Con
     assert (fact(ctx).status, fact(ctx).attempts) == (DeliveryStatus.ACCEPTED, 2)
 
 
+@pytest.mark.fault(13)
 def test_what_cannot_be_told_waits_for_a_person_after_so_many_looks_and_holds_up_nobody(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -133,6 +138,7 @@ def test_what_cannot_be_told_waits_for_a_person_after_so_many_looks_and_holds_up
     assert len(channel.sent) == 1  # the prompt of the afternoon went
 
 
+@pytest.mark.fault(10)
 def test_being_told_to_slow_down_is_no_look(ctx: Context, channel: MemoryChannel) -> None:
     channel.fail_with, channel.fail_look_up = LOST, ChannelThrottledError("too many")
     at(ctx, NINE)
@@ -156,6 +162,7 @@ def test_a_stop_while_we_do_not_know_keeps_it_from_being_sent_again(ctx: Context
     assert (fact(ctx).status, fact(ctx).reason) == (DeliveryStatus.CANCELLED, Reason.STOPPED)
 
 
+@pytest.mark.fault(12)
 def test_what_was_never_taken_and_is_past_its_window_is_not_sent(ctx: Context, channel: MemoryChannel) -> None:
     channel.fail_with = LOST
     at(ctx, utc("2026-03-08T20:59:40"))
@@ -188,6 +195,7 @@ def test_two_messages_that_say_the_same_find_each_its_own(ctx: Context, channel:
     assert sorted(row.provider_ref or "" for row in daily(ctx)) == sorted(taken)
 
 
+@pytest.mark.fault(21)
 def test_a_receipt_that_comes_while_we_ask_counts(ctx: Context, channel: MemoryChannel) -> None:
     channel.fail_with = LOST
     at(ctx, NINE)
@@ -206,6 +214,7 @@ def test_a_receipt_that_comes_while_we_ask_counts(ctx: Context, channel: MemoryC
     assert (fact(ctx).status, fact(ctx).provider_ref) == (DeliveryStatus.DELIVERED, "SM7")
 
 
+@pytest.mark.fault(8)
 def test_workers_that_ask_at_once_ask_once(ctx: Context, channel: MemoryChannel) -> None:
     with freeze_time("2026-03-07T18:00Z"):
         enrol_family(ctx, phone=JO, name="Jo")
@@ -226,6 +235,7 @@ def test_workers_that_ask_at_once_ask_once(ctx: Context, channel: MemoryChannel)
     assert len(asked) == len(set(asked)) > 0
 
 
+@pytest.mark.fault(104)
 def test_an_accepted_message_of_which_no_receipt_came_is_asked_about(ctx: Context, channel: MemoryChannel) -> None:
     channel.tells = True
     at(ctx, NINE)
@@ -238,6 +248,7 @@ def test_an_accepted_message_of_which_no_receipt_came_is_asked_about(ctx: Contex
     assert (fact(ctx).status, fact(ctx).look_at) == (DeliveryStatus.DELIVERED, None)
 
 
+@pytest.mark.fault(11)
 def test_a_call_that_would_outlive_its_lease_is_not_begun(ctx: Context, channel: MemoryChannel) -> None:
 
     with freeze_time(NINE) as clock:
@@ -288,6 +299,7 @@ def test_an_answer_that_says_it_was_not_taken_needs_no_asking(ctx: Context, chan
     assert (fact(ctx).status, fact(ctx).look_at) == (DeliveryStatus.PLANNED, None)
 
 
+@pytest.mark.fault(62)
 def test_leases_go_by_the_clock_of_the_database_not_of_a_machine_that_is_ahead(
     ctx: Context, channel: MemoryChannel
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_comment_reaches_the_phone_and_its_state_is_shown(
     assert "view" in [event.action for event in rows(ctx, AuditEvent)]
 
 
+@pytest.mark.fault(76)
 @freeze_time("2026-03-08T22:30Z")
 def test_a_comment_at_night_goes_in_the_morning(
     ctx: Context, channel: MemoryChannel, reply_id: int, reviewer: int
@@ -108,6 +109,7 @@ def test_a_comment_at_night_goes_in_the_morning(
     assert channel.sent[-1].text == "Good night"
 
 
+@pytest.mark.fault(113)
 @freeze_time("2026-03-08T18:30Z")
 def test_the_same_form_sent_many_times_is_one_comment(ctx: Context, reply_id: int, reviewer: int) -> None:
     def send() -> int:
@@ -118,6 +120,7 @@ def test_the_same_form_sent_many_times_is_one_comment(ctx: Context, reply_id: in
     assert len(rows(ctx, Delivery, occasion="comment:1")) == 1
 
 
+@pytest.mark.fault(114)
 @freeze_time("2026-03-08T18:30Z")
 def test_a_comment_that_cannot_be_sent_is_refused(ctx: Context, reply_id: int, reviewer: int) -> None:
     with pytest.raises(InvalidInputError, match="empty"):
@@ -179,6 +182,7 @@ def test_every_column_is_in_the_codebook_and_the_other_way_round(ctx: Context, r
     assert declared == written
 
 
+@pytest.mark.fault(6)
 @freeze_time("2026-03-09T12:00Z")
 def test_an_export_never_overwrites_and_leaves_nothing_half_written(
     ctx: Context, reply_id: int, tmp_path: Path
@@ -195,6 +199,7 @@ def test_an_export_never_overwrites_and_leaves_nothing_half_written(
     )  # fmt: skip
 
 
+@pytest.mark.fault(48)
 @freeze_time("2026-03-09T12:00Z")
 def test_a_formula_in_a_cell_is_made_harmless(ctx: Context, reply_id: int, tmp_path: Path) -> None:
     change(ctx, ContentItem, rows(ctx, Delivery, kind="fact")[0].item_id or 0, key="=cmd()")

@@ -69,6 +69,7 @@ def test_of_several_numbers_a_family_always_has_the_same(ctx: Context, channel: 
     assert {row.sender_id for row in facts(ctx)} == {1, 2}
 
 
+@pytest.mark.fault(103)
 def test_whoever_is_late_for_its_turn_asks_for_another(
     ctx: Context, channel: MemoryChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_whoever_is_late_for_its_turn_asks_for_another(
         assert sum(one <= other < one + timedelta(seconds=0.5) for other in left) <= 6
 
 
+@pytest.mark.fault(103)
 def test_no_more_leaves_in_a_second_than_the_sender_may_send(ctx: Context, channel: MemoryChannel) -> None:
     settle(ctx, Configured(channel=ChannelName.SMS, address=OURS, segments_per_second=5))
 
@@ -104,6 +106,7 @@ def test_no_more_leaves_in_a_second_than_the_sender_may_send(ctx: Context, chann
         assert sum(one <= other < one + timedelta(seconds=1) for other in left) <= 6
 
 
+@pytest.mark.fault(15)
 def test_a_sender_that_is_set_up_wrongly_stops_once_with_one_alert_and_fails_no_family(
     ctx: Context, channel: MemoryChannel
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_sender_that_is_set_up_wrongly_stops_once_with_one_alert_and_fails_no_
     assert rows(ctx, Sender)[0].stopped_until is None
 
 
+@pytest.mark.fault(15)
 def test_the_other_senders_go_on_when_one_stands_still(ctx: Context, channel: MemoryChannel) -> None:
     settle(ctx, *(Configured(channel=ChannelName.SMS, address=one) for one in (OURS, SECOND)))
     with ctx.sessions.begin() as session:
@@ -171,6 +175,7 @@ def theirs(channel: MemoryChannel) -> list[tuple[ChannelName, str | None, bool]]
     return [(one.channel, one.sender, one.template is not None) for one in channel.sent if one.to == SAM]
 
 
+@pytest.mark.fault(78)
 def test_inside_the_day_after_a_reply_words_go_freely_and_outside_by_the_template(
     ctx: Context, channel: MemoryChannel, chat: Address
 ) -> None:
@@ -182,6 +187,7 @@ def test_inside_the_day_after_a_reply_words_go_freely_and_outside_by_the_templat
     assert theirs(channel) == [(ChannelName.WHATSAPP, CHAT, False), (ChannelName.WHATSAPP, CHAT, True)]
 
 
+@pytest.mark.fault(78)
 def test_a_template_that_is_paused_is_followed_by_a_text_message_once(
     ctx: Context, channel: MemoryChannel, chat: Address
 ) -> None:
@@ -210,6 +216,7 @@ def test_who_is_not_on_whatsapp_gets_text_messages_from_then_on(
     assert rows(ctx, Task) == []  # they are still reached
 
 
+@pytest.mark.fault(78)
 def test_with_no_template_and_no_number_for_texts_the_reason_is_told(
     ctx: Context, channel: MemoryChannel, chat: Address
 ) -> None:

@@ -25,6 +25,7 @@ def broken(report: Report) -> list[object]:
     return [(one.name, one.violations, one.examples) for one in report.findings if one.violations]
 
 
+@pytest.mark.fault(1, 2, 3, 4, 5)
 @pytest.mark.parametrize(("database", "engine"), INSTALLATIONS)
 def test_killed_at_every_point_and_at_random_nothing_is_doubled_or_lost(database: str, engine: str) -> None:
     report = soak(small("kill", database, engine))
@@ -33,12 +34,14 @@ def test_killed_at_every_point_and_at_random_nothing_is_doubled_or_lost(database
     assert set(POINTS) <= {where for where, count in report.deaths.items() if count}
 
 
+@pytest.mark.fault(9, 74)
 def test_with_everything_going_wrong_at_once_nothing_is_doubled_or_lost() -> None:
     report = soak(small("faults", "sqlite", "inline", faults=EVERYTHING, refuses=True, kills=6, points=[ACCEPTED]))
 
     assert broken(report) == []
 
 
+@pytest.mark.fault(4)
 def test_without_asking_the_provider_some_come_twice() -> None:
     report = soak(small("control", "sqlite", "inline", reconciles=False, kills=4, points=[ACCEPTED],
                         faults=CASES["control-sqlite"].faults))  # fmt: skip
@@ -48,6 +51,7 @@ def test_without_asking_the_provider_some_come_twice() -> None:
     assert found.name == "without asking the provider, some come twice"
 
 
+@pytest.mark.fault(59)
 def test_the_database_may_be_away_for_a_while() -> None:
     report = soak(small("away", "postgresql", "inline", kills=0, database_away_seconds=4))
 

@@ -69,6 +69,7 @@ def run_alone(ctx: Context, statement: str) -> None:
         connection.exec_driver_sql(statement)
 
 
+@pytest.mark.fault(119)
 @freeze_time(NOW)
 def test_a_day_months_ahead_is_planned_and_written_to_like_any_other(ctx: Context) -> None:
     enrol_family(ctx)
@@ -95,6 +96,7 @@ def test_what_is_undone_leaves_no_month_behind_that_is_thought_to_be_there(ctx: 
         assert deliveries.add(session, welcome(caregiver_id, MONTHS_AHEAD))
 
 
+@pytest.mark.fault(119)
 @freeze_time("2026-12-31T23:30Z")
 def test_the_tick_makes_this_month_and_the_next_three_once(by_month: Context) -> None:
     before = tables(by_month)

@@ -22,6 +22,7 @@ from tests.conftest import context_of
 from tests.factories import enrol_family, rows, utc
 
 
+@pytest.mark.fault(81)
 @freeze_time("2026-03-08T09:30Z")
 def test_up_down_and_up_again_over_rows(empty_url: str, library: Library, tmp_path: Path) -> None:
     engine = make_engine(empty_url)
@@ -44,6 +45,7 @@ def test_up_down_and_up_again_over_rows(empty_url: str, library: Library, tmp_pa
     engine.dispose()
 
 
+@pytest.mark.fault(81)
 def test_the_migrations_make_the_tables_of_the_code(database: Engine) -> None:
     assert schema.differences(database) == []
 
@@ -77,6 +79,7 @@ def test_an_enum_is_stored_by_its_value(ctx: Context) -> None:
         assert session.scalars(select(Caregiver.messaging)).one() is Messaging.ACTIVE
 
 
+@pytest.mark.fault(7)
 def test_sqlite_is_durable_waits_for_its_turn_and_checks_keys(tmp_path: Path) -> None:
     engine = make_engine(f"sqlite:///{tmp_path / 'x.db'}")
 

@@ -309,6 +309,7 @@ def test_a_row_that_names_a_sender_does_not_wait_for_a_claim(ctx: Context) -> No
         pool.submit(change, ctx, Address, address_id, sender_id=1).result(5)
 
 
+@pytest.mark.fault(103)
 @pytest.mark.parametrize("sizes", [(1,), (1, 2)])
 def test_four_at_once_keep_to_the_rate_together_and_use_nearly_all_of_it(
     ctx: Context, sizes: tuple[int, ...]

@@ -50,6 +50,7 @@ def test_a_database_that_may_lose_what_was_committed_says_by_which_setting(datab
     assert watching.not_durable(database) == {}
 
 
+@pytest.mark.fault(7)
 def test_an_sqlite_file_that_does_not_wait_for_the_disk_is_found() -> None:
     lax = make_engine("sqlite://", durable=False)
 

@@ -105,12 +105,14 @@ def ask(client: FlaskClient, path: str, method: str, token: str) -> int:
     return client.open(path, method=method, data=data, buffered=True).status_code
 
 
+@pytest.mark.fault(53)
 def test_every_route_says_who_may_enter(app: Flask) -> None:
     found = {(rule.rule, method) for rule, method in routes(app)}
 
     assert found == set(ROUTES)
 
 
+@pytest.mark.fault(53)
 def test_nobody_enters_without_signing_in(app: Flask, address: Callable[[Rule], str]) -> None:
     for rule, method in routes(app):
         client = browser(app)
@@ -129,6 +131,7 @@ def test_nobody_enters_without_signing_in(app: Flask, address: Callable[[Rule], 
                 assert not answer.text or "Robin" not in answer.text
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("role", WHOLE_TEAM)
 def test_a_role_enters_its_pages_only(
     app: Flask, address: Callable[[Rule], str], sign_in: Callable[..., FlaskClient], role: str
@@ -158,6 +161,7 @@ def test_a_researcher_sees_no_name_and_no_way_to_one(sign_in: Callable[..., Flas
     assert "/staff/families" not in page.text
 
 
+@pytest.mark.fault(53)
 def test_a_role_in_one_study_opens_no_page_of_all_studies(
     sign_in: Callable[..., FlaskClient], family: Enrolled
 ) -> None:
@@ -173,6 +177,7 @@ def test_a_view_that_names_no_role_is_open_to_nobody(app: Flask, sign_in: Callab
     assert client.get("/staff/replies").status_code == 403
 
 
+@pytest.mark.fault(51)
 def test_an_account_that_was_switched_off_is_out_at_once(
     app: Flask, ctx: Context, sign_in: Callable[..., FlaskClient]
 ) -> None:

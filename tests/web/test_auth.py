@@ -49,6 +49,7 @@ def test_anything_else_is_refused(client: FlaskClient, email: str, password: str
     assert client.get("/staff/").status_code == 302
 
 
+@pytest.mark.fault(52)
 def test_a_wrong_password_and_an_unknown_address_are_answered_alike(app: Flask) -> None:
     answers = [log_in(browser(app), email, "wrong").text for email in (EMAIL, "nobody@team.test")]
 
@@ -76,6 +77,7 @@ def test_without_https_the_cookie_still_works(ctx: Context) -> None:
     assert client.get("/staff/").status_code == 200
 
 
+@pytest.mark.fault(50)
 def test_signing_in_changes_the_form_token(client: FlaskClient) -> None:
     before = client.get("/staff/login")
     log_in(client, EMAIL)
@@ -87,6 +89,7 @@ def test_signing_in_changes_the_form_token(client: FlaskClient) -> None:
     assert old.status_code == 400
 
 
+@pytest.mark.fault(51)
 def test_a_session_ends_after_twelve_hours(client: FlaskClient) -> None:
     with freeze_time("2026-11-25T08:00Z"):
         log_in(client, EMAIL)
@@ -96,6 +99,7 @@ def test_a_session_ends_after_twelve_hours(client: FlaskClient) -> None:
         assert client.get("/staff/").status_code == 302
 
 
+@pytest.mark.fault(51)
 def test_work_does_not_make_a_session_longer(client: FlaskClient) -> None:
     with freeze_time("2026-11-25T08:00Z"):
         log_in(client, EMAIL)
@@ -105,6 +109,7 @@ def test_work_does_not_make_a_session_longer(client: FlaskClient) -> None:
         assert client.get("/staff/").status_code == 302
 
 
+@pytest.mark.fault(51)
 def test_a_session_taken_to_another_browser_is_worth_nothing(client: FlaskClient) -> None:
     log_in(client, EMAIL)
 
@@ -112,6 +117,7 @@ def test_a_session_taken_to_another_browser_is_worth_nothing(client: FlaskClient
     assert client.get("/staff/").status_code == 302  # and it is over for both
 
 
+@pytest.mark.fault(51)
 def test_a_changed_password_ends_every_session(client: FlaskClient, ctx: Context) -> None:
     from babymind.store.staff import staff_by_email
 
@@ -124,6 +130,7 @@ def test_a_changed_password_ends_every_session(client: FlaskClient, ctx: Context
     assert client.get("/staff/").status_code == 302
 
 
+@pytest.mark.fault(51)
 def test_signing_out_is_a_post_and_ends_the_session(client: FlaskClient) -> None:
     log_in(client, EMAIL)
     token = token_in(client.get("/staff/"))
@@ -146,6 +153,7 @@ def test_one_lands_where_one_wanted_to_go(client: FlaskClient, wanted: str) -> N
     assert answer.location == wanted
 
 
+@pytest.mark.fault(117)
 @pytest.mark.parametrize("wanted", [
     "https://evil.example", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example",
     "/\t/evil.example", "https:evil.example", "javascript:alert(1)", "https://babymind.test@evil.example",
@@ -164,6 +172,7 @@ def test_nobody_is_led_elsewhere(app: Flask, wanted: str) -> None:
         )  # a path here, whatever a browser makes of it
 
 
+@pytest.mark.fault(52)
 def test_guessing_a_password_is_stopped(app: Flask) -> None:
     answers = [log_in(browser(app), EMAIL, f"guess {n}").status_code for n in range(12)]
 
@@ -175,6 +184,7 @@ def test_signing_in_rightly_is_never_limited(app: Flask) -> None:
     assert {log_in(browser(app), EMAIL).status_code for _ in range(15)} == {302}
 
 
+@pytest.mark.fault(52)
 def test_guessing_many_accounts_from_one_address_is_stopped(app: Flask) -> None:
     statuses = []
     client = browser(app)
@@ -212,6 +222,7 @@ def test_a_password_is_kept_as_the_library_keeps_it(app: Flask, ctx: Context) ->
         assert log_in(browser(app), "other@team.test", typed).status_code == 302
 
 
+@pytest.mark.fault(52)
 def test_the_time_of_an_answer_does_not_tell_whether_there_is_an_account(app: Flask) -> None:
     def seconds(email: str) -> float:
         client = browser(app)
@@ -225,6 +236,7 @@ def test_the_time_of_an_answer_does_not_tell_whether_there_is_an_account(app: Fl
     assert 0.4 < known / unknown < 2.5
 
 
+@pytest.mark.fault(58)
 def test_signing_in_takes_no_write_lock(ctx: Context, app: Flask) -> None:
     with ctx.sessions.begin():  # somebody is writing all the while
         started = time.monotonic()

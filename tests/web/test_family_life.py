@@ -499,6 +499,7 @@ def test_the_losses_of_two_pregnancies_are_recorded_one_by_one(
     assert everything(ctx) == before
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("action", CAREGIVER_ACTIONS)
 def test_a_caregiver_of_another_family_is_none_here(
     reviewer: FlaskClient, ctx: Context, family: Enrolled, action: str

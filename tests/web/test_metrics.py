@@ -1,5 +1,6 @@
 """What Prometheus reads: counts as they are in the tables, and never of whom."""
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from freezegun import freeze_time
@@ -47,6 +48,7 @@ def test_what_the_provider_tells_and_what_it_did_not_sign_is_counted(app: Flask,
     assert [counted(name) for name in names] == [before[0] + 1, before[1] + 1]
 
 
+@pytest.mark.fault(59)
 def test_while_the_database_is_away_health_says_so_and_the_process_still_counts(
     client: FlaskClient, ctx: Context
 ) -> None:

@@ -36,11 +36,13 @@ def database_url(postgres: str) -> Iterator[str]:
     drop_postgres(postgres, address)
 
 
+@pytest.mark.fault(32, 55)
 def test_odd_addresses_are_not_found(reviewer: FlaskClient) -> None:
     for path in ODD:
         assert reviewer.get(f"/staff/{path}").status_code == 404, path
 
 
+@pytest.mark.fault(32, 55)
 def test_odd_words_in_forms_are_refused_or_kept(reviewer: FlaskClient, ctx: Context, family: Enrolled) -> None:
     reply_id = receive_reply(ctx, "a\x00b \ufffe")
     token = token_in(reviewer.get("/staff/"))
@@ -76,6 +78,7 @@ def test_odd_sign_ins_are_refused(app: Flask) -> None:
         assert log_in(browser(app), email, "\x00").status_code == 200
 
 
+@pytest.mark.fault(32)
 def test_odd_messages_are_kept(client: FlaskClient) -> None:
     form = message(body="a\x00b", more="\x00") | {"\x00": "\x00"}
 

@@ -76,6 +76,7 @@ def test_hsts_needs_https(ctx: Context) -> None:
     assert "Strict-Transport-Security" not in client.get("/staff/login").headers
 
 
+@pytest.mark.fault(49)
 def test_no_page_has_script_or_style_in_it(reviewer: FlaskClient, ctx: Context, family: Enrolled) -> None:
     for path in pages(ctx):
         answer = reviewer.get(path, buffered=True)
@@ -89,6 +90,7 @@ def test_no_page_has_script_or_style_in_it(reviewer: FlaskClient, ctx: Context, 
         assert "https://" not in answer.text, path
 
 
+@pytest.mark.fault(50)
 def test_every_post_needs_its_token(app: Flask, reviewer: FlaskClient, ctx: Context, family: Enrolled) -> None:
     reply_id = receive_reply(ctx)
     other = token_in(browser(app).get("/staff/login"))
@@ -113,6 +115,7 @@ def test_every_post_needs_its_token(app: Flask, reviewer: FlaskClient, ctx: Cont
     assert reviewer.get("/staff/").status_code == 200  # still signed in
 
 
+@pytest.mark.fault(31)
 @pytest.mark.parametrize("form", [{"text": "x" * 300_000}, {f"f{n}": "x" * 100 for n in range(4000)}])
 def test_what_is_too_large_is_refused(reviewer: FlaskClient, form: dict[str, str]) -> None:
     form["csrf_token"] = token_in(reviewer.get("/staff/"))
@@ -120,6 +123,7 @@ def test_what_is_too_large_is_refused(reviewer: FlaskClient, form: dict[str, str
     assert reviewer.post("/staff/replies/1/comments", data=form).status_code == 413
 
 
+@pytest.mark.fault(31)
 def test_a_form_of_too_many_parts_is_refused(reviewer: FlaskClient) -> None:
     form = {f"f{n}": "x" for n in range(300)} | {"csrf_token": token_in(reviewer.get("/staff/"))}
 
@@ -128,6 +132,7 @@ def test_a_form_of_too_many_parts_is_refused(reviewer: FlaskClient) -> None:
     assert answer.status_code == 413
 
 
+@pytest.mark.fault(84)
 def test_an_error_of_ours_shows_a_page_without_a_word_of_the_code(
     app: Flask, reviewer: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,6 +151,7 @@ def test_an_error_of_ours_shows_a_page_without_a_word_of_the_code(
     assert "request failed" in captured.out + captured.err  # where depends on how logging is set up
 
 
+@pytest.mark.fault(59)
 def test_when_the_database_is_away_pages_say_so(app: Flask, reviewer: FlaskClient, ctx: Context) -> None:
     close_database(ctx)
 
@@ -181,6 +187,7 @@ def test_the_front_door_leads_to_the_staff_pages(client: FlaskClient) -> None:
     assert client.get("/").location == "/staff/"
 
 
+@pytest.mark.fault(58)
 def test_pages_open_without_a_write_lock(sign_in: Callable[..., FlaskClient], ctx: Context) -> None:
     client = sign_in("reviewer")
     with ctx.sessions.begin():  # somebody is writing all the while

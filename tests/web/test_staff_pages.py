@@ -70,6 +70,7 @@ def test_an_empty_queue_says_so(reviewer: FlaskClient) -> None:
     assert "Nobody waits." in reviewer.get("/staff/replies").text
 
 
+@pytest.mark.fault(114)
 def test_whoever_stopped_is_marked_and_cannot_be_written_to(
     reviewer: FlaskClient, ctx: Context, family: Enrolled
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_comment_in_the_night_says_when_it_goes(
     assert "It is 23:00 there now" in shown(page.text)
 
 
+@pytest.mark.fault(113)
 def test_a_form_sent_twice_is_one_comment(reviewer: FlaskClient, ctx: Context, family: Enrolled) -> None:
     reply_id = receive_reply(ctx)
     form = comment_form(reviewer, reply_id) | {"text": "Once"}
@@ -164,6 +166,7 @@ def test_a_comment_without_its_forms_token_is_refused(
     assert reviewer.post(f"/staff/replies/{reply_id}/comments", data=form).status_code == 422
 
 
+@pytest.mark.fault(116)
 def test_a_reply_that_needs_no_answer_leaves_the_queue_once(
     reviewer: FlaskClient, ctx: Context, family: Enrolled
 ) -> None:
@@ -217,6 +220,7 @@ def test_looking_at_a_reply_and_at_a_family_is_recorded(
     assert seen == [("reply", reply_id), ("family", family.family_id)]
 
 
+@pytest.mark.fault(44)
 def test_a_picture_is_served_as_a_picture_and_kept_nowhere(
     reviewer: FlaskClient, ctx: Context, family: Enrolled
 ) -> None:
@@ -231,6 +235,7 @@ def test_a_picture_is_served_as_a_picture_and_kept_nowhere(
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/pdf"])
 def test_nothing_but_a_picture_is_served(reviewer: FlaskClient, ctx: Context, family: Enrolled, kind: str) -> None:
     token = store_picture(ctx, receive_reply(ctx))
@@ -250,6 +255,7 @@ def test_a_picture_that_is_not_there_says_why(reviewer: FlaskClient, ctx: Contex
     assert token not in page.text
 
 
+@pytest.mark.fault(49)
 def test_hostile_words_are_shown_and_do_nothing(reviewer: FlaskClient, ctx: Context) -> None:
     enrolled = enrol_family(ctx, name=HOSTILE[:60], baby=HOSTILE[:60])
     reply_id = receive_reply(ctx, HOSTILE)
@@ -275,6 +281,7 @@ def test_hostile_words_are_shown_and_do_nothing(reviewer: FlaskClient, ctx: Cont
     assert "<script>alert" not in typed.text
 
 
+@pytest.mark.fault(33)
 def test_words_of_any_direction_stay_in_their_own_box(reviewer: FlaskClient, ctx: Context) -> None:
     enrol_family(ctx, name="نور")
     receive_reply(ctx, "\u202eabc")
@@ -315,6 +322,7 @@ def test_a_page_without_families_says_so(reviewer: FlaskClient) -> None:
     assert "No family is enrolled yet." in reviewer.get("/staff/families").text
 
 
+@pytest.mark.fault(84)
 def test_a_message_and_its_number_are_in_no_log(
     client: FlaskClient, ctx: Context, family: Enrolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
