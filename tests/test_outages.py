@@ -157,10 +157,9 @@ def test_a_database_that_takes_no_write_asks_to_be_called_again_and_then_has_eac
     [delivery] = rows(ctx, Delivery, kind="welcome")
 
     with trouble(ctx):
-        before = len(rows(ctx, Inbound))
+        before = len(rows(ctx, Inbound)), len(rows(ctx, Receipt))
         assert posted(client, 1, delivery) == (503, 503)
-        assert len(rows(ctx, Inbound)) == before
-        assert rows(ctx, Receipt) == []
+        assert (len(rows(ctx, Inbound)), len(rows(ctx, Receipt))) == before
         assert client.get("/healthz").status_code in (200, 503)  # and no error of ours
 
     assert posted(client, 1, delivery) == (200, 204)

@@ -1,5 +1,6 @@
 """The provider is too busy, hangs, or has suspended us: nobody is failed for it, nobody waits for another family."""
 
+import itertools
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
@@ -41,6 +42,8 @@ def facts(ctx: Context) -> list[Delivery]:
 
 
 def swap(ctx: Context, channel: MemoryChannel) -> None:
+    """Have another provider, which goes on with the ids."""
+    channel._numbers = itertools.count(1000)
     object.__setattr__(ctx, "channel", channel)
 
 
