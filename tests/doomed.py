@@ -51,7 +51,7 @@ def export_study(url: str, folder: Path, tables: int) -> None:
             die()
         return count
 
-    export._write_table = deadly
+    export._write_table = deadly  # type: ignore[assignment]  # it takes whatever the real one takes
     export.export(installation(url, folder), "demo", folder / "out")
 
 
