@@ -80,9 +80,9 @@ soak: $(DEV)
 
 lock: $(DEV)
 	@$(BIN)/uv pip compile --quiet pyproject.toml requirements/build.in --extra postgres --extra scale --extra media --extra content \
-	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
+	  --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements/run.txt
 	@$(BIN)/uv pip compile --quiet pyproject.toml requirements/build.in --all-extras \
-	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  -c requirements/run.txt -o requirements/dev.txt
 
 clean:
